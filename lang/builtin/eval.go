@@ -1,0 +1,79 @@
+package builtin
+
+func init() {
+	registerWords(Words{Name: "length unit", Doc: "unit of a distance", Items: []string{"px", "mm"}})
+	registerWords(Words{Name: "mask choice", Doc: "which of several proposed masks counts",
+		Items: []string{"predicted_iou", "first", "oracle"},
+		Docs:  []string{"the one whose predicted IoU is highest", "the first", "the one with the best Dice against the truth: flatters; only for comparison with papers that did so"}})
+	registerWords(Words{Name: "hd95 variant", Doc: "how two directed distances become one",
+		Items: []string{"max", "pooled"},
+		Docs:  []string{"larger of the two directed 95th percentiles (MONAI, Metrics Reloaded)", "95th percentile of both together (medpy)"}})
+	register(Builtin{Name: "evaluate", Result: result("eval"), Stage: true,
+		Doc: "Predicts every sample and measures the predictions. Predictions are kept: another metric or grouping measures them anew without running the model.",
+		Params: []Param{
+			piped("model", "model", "model to measure"),
+			need("data", "data", "prepared samples"),
+			p("metrics", "list<metric>", "[dice, hd95(mm), nsd(2 mm)]", "what is measured"),
+			p("by", "list<word<case field>>", "[body_part, organ, task]", "groups of the tables"),
+			p("ci", "number<%>", "95 %", "confidence level of the intervals").within(50, 99.9),
+			p("prompt", "prompt", "box()", "how the box is made from the mask"),
+			p("select", "word<mask choice>", "predicted_iou", "which proposed mask counts"),
+			p("seed", "int", "0", "seed of a jittered prompt").atLeast(0),
+			p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic(),
+		},
+		Example: "box_ellipse |> evaluate(phantom() |> prep(resize(64 px)))"})
+	register(Builtin{Name: "dice", Result: result("metric"), Doc: "Dice similarity coefficient, 2|A∩B| / (|A|+|B|).", Example: "dice"})
+	register(Builtin{Name: "iou", Result: result("metric"), Doc: "Intersection over union.", Example: "iou"})
+	register(Builtin{Name: "sensitivity", Result: result("metric"), Doc: "Share of the reference that was found.", Example: "sensitivity"})
+	register(Builtin{Name: "precision", Result: result("metric"), Doc: "Share of the prediction that is right.", Example: "precision"})
+	register(Builtin{Name: "hd95", Result: result("metric"),
+		Doc: "95th percentile of the Hausdorff distance between the edges. An empty prediction counts as the image diagonal and is flagged.",
+		Params: []Param{p("unit", "word<length unit>", "mm", "px of the prepared image, or mm by its spacing"),
+			p("variant", "word<hd95 variant>", "max", "how the two directions are joined")},
+		Example: "hd95(mm)"})
+	register(Builtin{Name: "assd", Result: result("metric"),
+		Doc:     "Average symmetric surface distance, pooled over both edges.",
+		Params:  []Param{p("unit", "word<length unit>", "mm", "px or mm")},
+		Example: "assd(mm)"})
+	register(Builtin{Name: "nsd", Result: result("metric"),
+		Doc:     "Normalised surface Dice: share of both edges within the tolerance of the other (Nikolov et al. 2018, counted by edge pixels).",
+		Params:  []Param{need("tolerance", "number<px,mm,cm>", "largest distance that counts as right").atLeast(0)},
+		Example: "nsd(2 mm)"})
+
+	registerWords(Words{Name: "paired test", Doc: "test of two evals of the same samples",
+		Items: []string{"paired_t", "wilcoxon"}, Docs: []string{"two-sided paired t-test", "two-sided Wilcoxon signed-rank test"}})
+	registerWords(Words{Name: "correction", Doc: "correction for several comparisons",
+		Items: []string{"holm", "bonferroni", "bh", "uncorrected"}})
+	register(Builtin{Name: "compare", Result: result("compare"), Stage: true,
+		Doc: "Compares evals of the same samples pair by pair: difference of means with confidence interval and p value. The first eval is compared with each other one.",
+		Params: []Param{
+			piped("evals", "list<eval>", "two or more evals of the same data"),
+			p("metric", "word<compared metric>", "dice", "what is compared"),
+			p("test", "word<paired test>", "wilcoxon", "test of the differences"),
+			p("correct", "word<correction>", "holm", "correction for several comparisons"),
+			p("ci", "number<%>", "95 %", "confidence level").within(50, 99.9),
+		},
+		Example: "[box_ellipse |> evaluate(phantom() |> prep(resize(64 px))), box_fill |> evaluate(phantom() |> prep(resize(64 px)))] |> compare(test: wilcoxon)"})
+	registerWords(Words{Name: "compared metric", Doc: "metric of a comparison", Items: []string{"dice", "iou", "hd95", "nsd", "assd", "sensitivity", "precision"}})
+	register(Builtin{Name: "gates", Result: result("figure"), Stage: true,
+		Doc:     "Mean gate weights of a model with experts over data, task × expert for every block: which experts serve which task.",
+		Params:  []Param{piped("model", "model", "model with experts"), need("data", "data", "prepared samples"), p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic()},
+		Example: "sam_tiny() |> adapt(mixture(4)) |> gates(phantom() |> prep(resize(128 px)))"})
+	register(Builtin{Name: "report", Result: result("report"), Stage: true,
+		Doc: "One self-contained HTML page with CSV and JSON beside it: tables with confidence intervals, loss curves, overlays, gates, and where every number comes from.",
+		Params: []Param{
+			piped("items", "list<eval | compare | figure>", "what to show, in this order"),
+			p("title", "string", "", "title of the page").cosmetic(),
+			p("overlays", "int", "12", "number of example images").within(0, 1000),
+		},
+		Example: `[box_fill |> evaluate(phantom() |> prep(resize(64 px)))] |> report(title: "Baseline")`})
+
+	for _, m := range []string{"dice", "iou", "sensitivity", "precision", "hd95", "assd", "nsd"} {
+		registerField("eval", m, "measure", m+" over all samples; [Task] narrows it to a task")
+		registerField("compare", m, "measure", "difference of "+m)
+	}
+	registerField("eval", "n", "number", "number of samples")
+	for f, d := range map[string]string{"mean": "mean", "sd": "standard deviation", "n": "number of values", "median": "median", "low": "lower end of the confidence interval", "high": "upper end of the confidence interval"} {
+		registerField("measure", f, "number", d)
+	}
+}

@@ -1,0 +1,464 @@
+// Package check gives a parsed script its meaning, or says everything that is wrong with it.
+//
+// It is given syntax.Script and promises an ir.Program in which every name is resolved, every argument typed, converted to its unit, within its
+// limits and filled with its default, every fn inlined and every comprehension unrolled; and a list of diagnostics in which each mistake
+// stands once. Nothing is read from disk.
+//
+// Checking and evaluating are one recursion (value): the language is pure and every program finite, so the type of an expression and its known part
+// are found together. Statements may stand in any order: a name is evaluated when it is first needed. A mistake yields ir.Unknown, which fits
+// everywhere, so that one mistake is reported once. The body of a fn is checked once with unknown arguments, and again, silently deduplicated, for
+// the actual ones of every call.
+package check
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/mseg-lang/mseg/lang/builtin"
+	"github.com/mseg-lang/mseg/lang/diag"
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/lang/source"
+	"github.com/mseg-lang/mseg/lang/syntax"
+	"github.com/mseg-lang/mseg/lang/taxonomy"
+	"github.com/mseg-lang/mseg/lang/types"
+	"github.com/mseg-lang/mseg/stdlib"
+)
+
+// Options change what a script means from outside.
+type Options struct {
+	Set map[string]string // param → expression, as given by --set
+}
+
+// Script checks a parsed script. The program is complete only when the list has no errors.
+func Script(s *syntax.Script, opt Options) (*ir.Program, diag.List) {
+	c := &checker{symbols: map[string]*symbol{}, opt: opt}
+	c.tree = c.loadDefaultTree()
+	c.declare(s)
+	c.collectTaxonomies(s)
+	prog := &ir.Program{Name: s.File.Name}
+	for _, st := range s.Statements {
+		switch st := st.(type) {
+		case *syntax.Param:
+			if sym := c.symbols[st.Name.Text]; sym != nil && sym.stmt == st {
+				_, set := opt.Set[st.Name.Text]
+				prog.Params = append(prog.Params, ir.ParamValue{Name: st.Name.Text, Value: c.symbol(sym), Set: set})
+			}
+		case *syntax.Fn:
+			if sym := c.symbols[st.Name.Text]; sym != nil && sym.stmt == st {
+				c.checkFn(st)
+			}
+		case *syntax.Binding:
+			if sym := c.symbols[st.Name.Text]; sym != nil && sym.stmt == st {
+				prog.Bindings = append(prog.Bindings, ir.Binding{Kind: st.Kind.Text, Name: st.Name.Text, Value: c.symbol(sym), Span: st.Name.Where})
+			}
+		case *syntax.Expect:
+			v := c.value(st.Condition, types.Bool, nil)
+			c.demand(v, types.Bool, st.Condition.Span(), "a condition")
+			prog.Expects = append(prog.Expects, ir.Expect{Condition: v, Text: st.Condition.Span().Text(), Span: st.Where})
+		case *syntax.Bare:
+			prog.Bare = append(prog.Bare, ir.Bare{Value: c.value(st.Value, types.Any, nil), Span: st.Where})
+		}
+	}
+	for _, name := range sortedKeys(opt.Set) {
+		if sym := c.symbols[name]; sym == nil || !isParam(sym) {
+			f := source.New("--set "+name, opt.Set[name])
+			d := c.diags.Add(diag.UnknownName, source.Span{File: f, Start: 0, End: len(f.Text)}, "the script has no param %q", name)
+			d.Help = suggestion(name, c.paramNames())
+		}
+	}
+	prog.Tree = c.tree
+	c.diags.Sort()
+	return prog, c.diags
+}
+
+type checker struct {
+	diags     diag.List
+	symbols   map[string]*symbol
+	opt       Options
+	tree      *taxonomy.Tree
+	calls     []string // fns being inlined
+	holes     []string // {names} of the pattern of the call being bound
+	libraries map[string]*checker
+}
+
+// symbol is a name bound at the top level.
+type symbol struct {
+	name  string
+	stmt  syntax.Statement // Param, Fn or Binding; nil for an imported value
+	where source.Span
+	value ir.Value
+	busy  bool
+}
+
+type scope struct {
+	name  string
+	value ir.Value
+	outer *scope
+}
+
+func (s *scope) lookup(name string) (ir.Value, bool) {
+	for ; s != nil; s = s.outer {
+		if s.name == name {
+			return s.value, true
+		}
+	}
+	return nil, false
+}
+
+var unknown = ir.Unknown{T: types.Any}
+
+func isUnknown(v ir.Value) bool {
+	u, ok := v.(ir.Unknown)
+	return ok && u.T.IsAny()
+}
+
+func isParam(s *symbol) bool { _, ok := s.stmt.(*syntax.Param); return ok }
+
+func (c *checker) paramNames() []string {
+	var out []string
+	for n, s := range c.symbols {
+		if isParam(s) {
+			out = append(out, n)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// declare enters all top-level names, so that statements may stand in any order.
+func (c *checker) declare(s *syntax.Script) {
+	enter := func(n syntax.Name, st syntax.Statement) {
+		if n.Text == "" {
+			return
+		}
+		if slices.Contains(syntax.Heads, n.Text) || len(builtin.Lookup(n.Text)) > 0 {
+			what := "a builtin"
+			if slices.Contains(syntax.Heads, n.Text) {
+				what = "a word that begins statements"
+			}
+			d := c.diags.Add(diag.ReservedName, n.Where, "%q is %s and cannot be bound again", n.Text, what)
+			d.Help = fmt.Sprintf("choose another name, for example my_%s", n.Text)
+			return
+		}
+		if old, ok := c.symbols[n.Text]; ok {
+			d := c.diags.Add(diag.DuplicateName, n.Where, "%q is bound twice", n.Text)
+			d.Related = []diag.Related{{Span: old.where, Message: "bound here first"}}
+			d.Help = "every name has one value; choose another name"
+			return
+		}
+		c.symbols[n.Text] = &symbol{name: n.Text, stmt: st, where: n.Where}
+	}
+	for _, st := range s.Statements {
+		switch st := st.(type) {
+		case *syntax.Param:
+			enter(st.Name, st)
+		case *syntax.Fn:
+			enter(st.Name, st)
+		case *syntax.Binding:
+			if !syntax.IsKind(st.Kind.Text) {
+				d := c.diags.Add(diag.UnknownKind, st.Kind.Where, "%q is no kind of value", st.Kind.Text)
+				d.Help = suggestion(st.Kind.Text, append(slices.Clone(syntax.Kinds), syntax.Heads...))
+				if d.Help == "" {
+					d.Help = "kinds are data prep split taxonomy experts model eval compare report"
+				}
+			}
+			enter(st.Name, st)
+		case *syntax.Use:
+			c.use(st, enter)
+		}
+	}
+}
+
+// use enters the names of a library. Libraries are scripts; their bindings are evaluated in their own checker.
+func (c *checker) use(st *syntax.Use, enter func(syntax.Name, syntax.Statement)) {
+	lib := c.library(st.Library.Text)
+	if lib == nil {
+		d := c.diags.Add(diag.UnknownLibrary, st.Library.Where, "there is no library %q", st.Library.Text)
+		d.Help = suggestion(st.Library.Text, stdlib.Names())
+		if d.Help == "" {
+			d.Help = fmt.Sprintf("libraries are %v", stdlib.Names())
+		}
+		for _, n := range st.Names { // so that uses are not reported as well
+			enter(n, nil)
+			if s := c.symbols[n.Text]; s != nil && s.where == n.Where {
+				s.value = unknown
+			}
+		}
+		return
+	}
+	names := st.Names
+	if len(names) == 0 {
+		for _, n := range sortedKeys(lib.symbols) {
+			names = append(names, syntax.Name{At: st.Library.At, Text: n})
+		}
+	}
+	for _, n := range names {
+		sym, ok := lib.symbols[n.Text]
+		if !ok {
+			d := c.diags.Add(diag.UnknownName, n.Where, "library %s has no %q", st.Library.Text, n.Text)
+			d.Help = suggestion(n.Text, sortedKeys(lib.symbols))
+			if d.Help == "" {
+				d.Help = fmt.Sprintf("it has %v", sortedKeys(lib.symbols))
+			}
+			enter(n, nil)
+			if s := c.symbols[n.Text]; s != nil && s.where == n.Where {
+				s.value = unknown
+			}
+			continue
+		}
+		enter(n, sym.stmt)
+		if s := c.symbols[n.Text]; s != nil && s.where == n.Where {
+			if fn, ok := sym.stmt.(*syntax.Fn); ok {
+				s.stmt = fn
+			} else {
+				s.value, s.stmt = lib.symbol(sym), nil
+			}
+		}
+	}
+}
+
+func (c *checker) library(name string) *checker {
+	if l, ok := c.libraries[name]; ok {
+		return l
+	}
+	text, ok := stdlib.Text(name)
+	if !ok {
+		return nil
+	}
+	s, diags := syntax.Parse(source.New(name+".mseg", text), false)
+	lib := &checker{symbols: map[string]*symbol{}, tree: c.tree, diags: diags}
+	if lib.tree == nil {
+		lib.tree = &taxonomy.Tree{}
+	}
+	lib.declare(s)
+	if c.libraries == nil {
+		c.libraries = map[string]*checker{}
+	}
+	c.libraries[name] = lib
+	return lib
+}
+
+// symbol evaluates a top-level name once.
+func (c *checker) symbol(s *symbol) ir.Value {
+	if s.value != nil {
+		return s.value
+	}
+	if s.busy {
+		d := c.diags.Add(diag.CyclicName, s.where, "%q depends on itself", s.name)
+		d.Help = "a value may use only values that do not use it"
+		s.value = unknown
+		return s.value
+	}
+	s.busy = true
+	defer func() { s.busy = false }()
+	var v ir.Value = unknown
+	switch st := s.stmt.(type) {
+	case *syntax.Param:
+		v = c.param(st)
+	case *syntax.Binding:
+		v = c.binding(st)
+	case *syntax.Fn:
+		return unknown // a fn is no value; callers look at stmt
+	}
+	if s.value == nil { // a cycle has set it
+		s.value = v
+	}
+	return s.value
+}
+
+func (c *checker) binding(st *syntax.Binding) ir.Value {
+	if st.Value == nil {
+		return unknown
+	}
+	want := types.Any
+	if syntax.IsKind(st.Kind.Text) {
+		want = types.Of(st.Kind.Text)
+	}
+	value := st.Value
+	if st.Kind.Text == "compare" || st.Kind.Text == "report" {
+		value = c.constructor(st)
+	}
+	v := c.value(value, want, nil)
+	if !want.IsAny() && !isUnknown(v) && !v.Type().Fits(want) {
+		d := c.diags.Add(diag.WrongKind, st.Value.Span(), "this is %s, not %s", article(v.Type()), article(want))
+		if slices.Contains(syntax.Kinds, v.Type().Base) {
+			d.Help = fmt.Sprintf("write `%s %s = …`", v.Type().Base, st.Name.Text)
+			d.Fixes = []diag.Fix{{Message: "change the kind", Span: st.Kind.Where, Replacement: v.Type().Base, Safe: true}}
+		}
+		return unknown
+	}
+	if n, ok := v.(*ir.Node); ok && n.Label == "" {
+		n.Label = st.Name.Text
+	}
+	return v
+}
+
+// constructor turns `report r = [a, b] { title: "…" }` into report([a, b], title: "…"), and the same for compare: there the kind itself is the function.
+func (c *checker) constructor(st *syntax.Binding) syntax.Expr {
+	list := func(e syntax.Expr) bool {
+		switch e.(type) {
+		case *syntax.ListLit, *syntax.Comprehension:
+			return true
+		}
+		return false
+	}
+	fn := &syntax.Ref{Name: syntax.Name{At: st.Kind.At, Text: st.Kind.Text}}
+	if list(st.Value) {
+		return &syntax.Pipe{At: syntax.At{Where: st.Value.Span()}, Left: st.Value, Right: fn}
+	}
+	if call, ok := st.Value.(*syntax.Call); ok && list(call.Fn) {
+		return &syntax.Pipe{At: call.At, Left: call.Fn, Right: &syntax.Call{At: call.At, Fn: fn, Args: call.Args, Block: call.Block}}
+	}
+	return st.Value
+}
+
+func (c *checker) param(st *syntax.Param) ir.Value {
+	if st.Default == nil {
+		return unknown
+	}
+	want := types.Any
+	if st.Type != nil {
+		want = c.typeOf(st.Type)
+	}
+	e := st.Default
+	if text, ok := c.opt.Set[st.Name.Text]; ok {
+		if x := c.expression("--set "+st.Name.Text, text); x != nil {
+			e = x
+		}
+	}
+	v := c.value(e, want, nil)
+	v = c.demand(v, want, e.Span(), fmt.Sprintf("param %s", st.Name.Text))
+	if st.Limits != nil && !isUnknown(v) {
+		c.limits(st, v, e.Span())
+	}
+	return v
+}
+
+// expression parses a text from outside the script.
+func (c *checker) expression(name, text string) syntax.Expr {
+	s, diags := syntax.Parse(source.New(name, text), true)
+	c.diags = append(c.diags, diags...)
+	if len(s.Statements) == 1 {
+		if b, ok := s.Statements[0].(*syntax.Bare); ok {
+			return b.Value
+		}
+	}
+	if len(diags) == 0 {
+		c.diags.Add(diag.UnexpectedToken, source.Span{File: s.File, Start: 0, End: len(s.File.Text)}, "expected one value")
+	}
+	return nil
+}
+
+func (c *checker) limits(st *syntax.Param, v ir.Value, at source.Span) {
+	limits := c.value(st.Limits, types.Any, nil)
+	fail := func(what string) {
+		d := c.diags.Add(diag.OutOfRange, at, "param %s is %s, expected %s", st.Name.Text, show(v), what)
+		d.Related = []diag.Related{{Span: st.Limits.Span(), Message: "limits are declared here"}}
+	}
+	switch l := limits.(type) {
+	case ir.Range:
+		n, ok := v.(ir.Number)
+		if !ok {
+			c.diags.Add(diag.WrongType, st.Limits.Span(), "a range limits numbers, but %s is %s", st.Name.Text, article(v.Type()))
+			return
+		}
+		x, fits := types.Convert(n.V, n.Unit, l.Unit)
+		if !fits || x < l.Lo || x > l.Hi {
+			fail(show(l))
+		}
+	case ir.List:
+		h := ir.NewHasher(nil)
+		if !slices.ContainsFunc(l.Items, func(i ir.Value) bool { return h.Hash(i) == h.Hash(v) }) {
+			fail("one of " + show(l))
+		}
+	case ir.Unknown:
+	default:
+		c.diags.Add(diag.WrongType, st.Limits.Span(), "limits are a range (1..500) or a list, not %s", article(limits.Type()))
+	}
+}
+
+var typeNames = append([]string{"number", "int", "string", "bool", "path", "loss", "metric", "prompt", "optimizer", "gate", "expert", "augment"}, types.Kinds...)
+
+// typeOf reads a type as written in a param or fn.
+func (c *checker) typeOf(t *syntax.TypeExpr) types.Type {
+	if t.Name.Text == "list" {
+		if t.Of == nil {
+			return types.ListOf(types.Any)
+		}
+		return types.ListOf(c.typeOf(t.Of))
+	}
+	if t.Of != nil {
+		c.diags.Add(diag.UnknownType, t.Of.Where, "%s takes no type in parentheses; only list does", t.Name.Text)
+	}
+	switch t.Name.Text {
+	case "number": // any unit: the place of use decides
+		return types.AnyNumber
+	case "int":
+		return types.Type{Base: "number", Int: true, Units: []string{"*"}}
+	}
+	if slices.Contains(typeNames, t.Name.Text) {
+		return types.Of(t.Name.Text)
+	}
+	d := c.diags.Add(diag.UnknownType, t.Where, "there is no type %q", t.Name.Text)
+	d.Help = suggestion(t.Name.Text, append(slices.Clone(typeNames), "list"))
+	if d.Help == "" {
+		d.Help = fmt.Sprintf("types are %v and list(type)", typeNames)
+	}
+	return types.Any
+}
+
+// checkFn checks a body with unknown arguments of the declared types.
+func (c *checker) checkFn(st *syntax.Fn) {
+	if st.Body == nil {
+		return
+	}
+	var env *scope
+	seen := map[string]bool{}
+	for _, p := range st.Params {
+		if seen[p.Name.Text] {
+			c.diags.Add(diag.DuplicateName, p.Name.Where, "parameter %q is declared twice", p.Name.Text)
+		}
+		seen[p.Name.Text] = true
+		t := types.Any
+		if p.Type != nil {
+			t = c.typeOf(p.Type)
+		} else {
+			d := c.diags.Add(diag.UnknownType, p.Name.Where, "parameter %q has no type", p.Name.Text)
+			d.Help = fmt.Sprintf("write `%s: model`, `%s: number` …", p.Name.Text, p.Name.Text)
+		}
+		if p.Default != nil {
+			c.demand(c.value(p.Default, t, nil), t, p.Default.Span(), "parameter "+p.Name.Text)
+		}
+		env = &scope{p.Name.Text, ir.Unknown{T: t}, env}
+	}
+	want := types.Any
+	if st.Returns != nil {
+		want = c.typeOf(st.Returns)
+	}
+	c.calls = append(c.calls, st.Name.Text)
+	v := c.value(st.Body, want, env)
+	c.calls = c.calls[:len(c.calls)-1]
+	if !isUnknown(v) && !v.Type().Fits(want) {
+		d := c.diags.Add(diag.WrongReturn, st.Body.Span(), "fn %s gives %s, but declares %s", st.Name.Text, article(v.Type()), article(want))
+		if st.Returns != nil {
+			d.Related = []diag.Related{{Span: st.Returns.Where, Message: "declared here"}}
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func suggestion(name string, candidates []string) string {
+	if s := diag.Suggest(name, candidates); s != "" {
+		return "did you mean " + s + "?"
+	}
+	return ""
+}

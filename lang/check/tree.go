@@ -1,0 +1,239 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mseg-lang/mseg/lang/diag"
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/lang/source"
+	"github.com/mseg-lang/mseg/lang/syntax"
+	"github.com/mseg-lang/mseg/lang/taxonomy"
+	"github.com/mseg-lang/mseg/lang/types"
+	"github.com/mseg-lang/mseg/stdlib"
+)
+
+// loadDefaultTree is MedSegDB's tree: tasks are looked up in it unless the script declares a hierarchy of its own.
+func (c *checker) loadDefaultTree() *taxonomy.Tree {
+	if c.libraries == nil {
+		c.libraries = map[string]*checker{}
+	}
+	if _, ok := stdlib.Text("medsegdb"); !ok {
+		return &taxonomy.Tree{}
+	}
+	lib := c.library("medsegdb")
+	if t, ok := lib.symbol(lib.symbols["tree"]).(ir.Taxonomy); ok {
+		return t.Tree
+	}
+	return &taxonomy.Tree{}
+}
+
+// collectTaxonomies makes the tree that tasks are looked up in: of the taxonomies that the script binds, the last declared one that is
+// built on all the others; with none, MedSegDB's. Two that are not built on each other are joined.
+func (c *checker) collectTaxonomies(s *syntax.Script) {
+	var bound []*taxonomy.Tree
+	for _, st := range s.Statements {
+		b, ok := st.(*syntax.Binding)
+		if !ok || b.Kind.Text != "taxonomy" || b.Value == nil {
+			continue
+		}
+		if sym := c.symbols[b.Name.Text]; sym != nil && sym.stmt == st {
+			if t, ok := c.symbol(sym).(ir.Taxonomy); ok {
+				bound = append(bound, t.Tree)
+			}
+		}
+	}
+	if len(bound) == 0 {
+		return
+	}
+	largest := bound[0]
+	for _, t := range bound[1:] {
+		if len(t.Tasks) > len(largest.Tasks) {
+			largest = t
+		}
+	}
+	joined := largest.Clone()
+	for _, t := range bound {
+		for _, k := range t.Tasks {
+			if err := joined.Add(k.Path, []string{k.Name}, true); err != nil {
+				c.diags.Add(diag.DuplicateTask, source.Span{File: s.File}, "taxonomies disagree: %v", err)
+			}
+		}
+	}
+	if len(joined.Modalities) == 0 {
+		joined.Modalities = c.tree.Modalities
+	}
+	c.tree = joined
+}
+
+// hierarchy evaluates hierarchy {…} and extend {…}; both give a tree at once.
+func (c *checker) hierarchy(name string, base *taxonomy.Tree, args []syntax.Arg) ir.Value {
+	tree := &taxonomy.Tree{}
+	if base != nil {
+		tree = base.Clone()
+	}
+	for _, a := range args {
+		switch key := a.Key.(type) {
+		case *syntax.PathLit:
+			tasks, ok := c.names(a.Value)
+			if !ok {
+				continue
+			}
+			if err := tree.Add(key.Text, tasks, name == "extend"); err != nil {
+				d := c.diags.Add(diag.DuplicateTask, key.Where, "%v", err)
+				if strings.Contains(err.Error(), "three parts") {
+					d.Code = diag.UnknownOrgan
+				}
+			}
+		case *syntax.Ref:
+			if key.Text != "modalities" || name != "hierarchy" {
+				c.diags.Add(diag.UnknownArgument, key.Where, "%s has no argument %q; its keys are paths", name, key.Text)
+				continue
+			}
+			m, ok := a.Value.(*syntax.MapLit)
+			if !ok {
+				c.diags.Add(diag.WrongType, a.Value.Span(), "modalities are written { CT: [], MRI: [] }")
+				continue
+			}
+			for _, e := range m.Entries {
+				r, ok := e.Key.(*syntax.Ref)
+				if !ok {
+					c.diags.Add(diag.WrongType, e.Value.Span(), "a modality is written `Name: [other spellings]`")
+					continue
+				}
+				if others, ok := c.names(e.Value); ok {
+					tree.Modalities = append(tree.Modalities, taxonomy.Modality{Name: r.Text, Aliases: others})
+				}
+			}
+		default:
+			c.diags.Add(diag.WrongType, a.Value.Span(), "entries of %s are written `/body_part/subregion/organ: [Task, …]`", name)
+		}
+	}
+	return ir.Taxonomy{Tree: tree}
+}
+
+// names reads [A, B, C] as names, not as values.
+func (c *checker) names(e syntax.Expr) ([]string, bool) {
+	l, ok := e.(*syntax.ListLit)
+	if !ok {
+		c.diags.Add(diag.WrongType, e.Span(), "expected a list of names, [A, B]")
+		return nil, false
+	}
+	var out []string
+	for _, x := range l.Items {
+		switch x := x.(type) {
+		case *syntax.Ref:
+			out = append(out, x.Text)
+		case *syntax.StringLit:
+			out = append(out, x.Value)
+		default:
+			c.diags.Add(diag.WrongType, x.Span(), "expected a name")
+		}
+	}
+	return out, true
+}
+
+// task resolves Modality_Task in the tree.
+func (c *checker) task(name string, at source.Span) ir.Value {
+	if p, ok := c.tree.Lookup(name); ok {
+		return ir.Word{Set: "task", Text: name, Place: &p}
+	}
+	modality, task := taxonomy.SplitTask(name)
+	_, m, known := c.tree.Modality(modality)
+	if !known {
+		var mods, full []string
+		for _, m := range c.tree.Modalities {
+			mods = append(mods, m.Name)
+		}
+		for _, t := range c.tree.Tasks {
+			if t.Name == name {
+				full = append(full, t.Name)
+			}
+		}
+		d := c.diags.Add(diag.UnknownTask, at, "%q is no task: a task is written Modality_Task", name)
+		if len(full) > 0 {
+			d.Help = fmt.Sprintf("put a modality before it: MRI_%s, CT_%s …", name, name)
+		} else if s := diag.Suggest(modality, mods); s != "" {
+			d.Help = fmt.Sprintf("did you mean %s_%s?", s, task)
+		} else {
+			d.Help = fmt.Sprintf("modalities are %s", strings.Join(mods, ", "))
+		}
+		return unknown
+	}
+	var names []string
+	for _, t := range c.tree.Tasks {
+		names = append(names, t.Name)
+	}
+	d := c.diags.Add(diag.UnknownTask, at, "the taxonomy has no task %q", task)
+	if s := nearTask(task, names); s != "" {
+		d.Help = fmt.Sprintf("did you mean %s_%s?", modality, s)
+		d.Fixes = []diag.Fix{{Message: "write " + modality + "_" + s, Span: at, Replacement: modality + "_" + s}}
+	} else {
+		d.Help = fmt.Sprintf(`add it with extend { /…: [%s] }, or say that it has no place: unplaced("%s_%s")`, task, m.Name, task)
+	}
+	return unknown
+}
+
+// nearTask suggests by spelling, then by a task that contains the name's beginning (BrainTumor: BrainWholeTumor).
+func nearTask(name string, tasks []string) string {
+	if s := diag.Suggest(name, tasks); s != "" {
+		return s
+	}
+	for n := len(name) - 1; n >= 5; n-- {
+		for _, t := range tasks {
+			if strings.HasPrefix(t, name[:n]) {
+				return t
+			}
+		}
+	}
+	return ""
+}
+
+// path checks that a path names a node or, for a pattern, that it matches one.
+func (c *checker) path(p *syntax.PathLit) ir.Value {
+	canonical := "/" + strings.Join(taxonomy.Segments(p.Text), "/")
+	ok := c.tree.Has(p.Text)
+	if strings.Contains(p.Text, "*") {
+		for _, n := range c.tree.Organs {
+			ok = ok || taxonomy.Within(n, p.Text)
+		}
+	}
+	if !ok {
+		d := c.diags.Add(diag.UnknownOrgan, p.Where, "the taxonomy has no node %s", p.Text)
+		last := canonical[strings.LastIndex(canonical, "/")+1:]
+		var ends []string
+		for _, n := range c.tree.Paths() {
+			ends = append(ends, n[strings.LastIndex(n, "/")+1:])
+		}
+		if s := diag.Suggest(canonical, c.tree.Paths()); s != "" {
+			d.Help = "did you mean " + s + "?"
+			d.Fixes = []diag.Fix{{Message: "write " + s, Span: p.Where, Replacement: s}}
+		} else if s := diag.Suggest(last, ends); s != "" {
+			for i, e := range ends {
+				if e == s {
+					d.Help = "did you mean " + c.tree.Paths()[i] + "?"
+					break
+				}
+			}
+		}
+		return unknown
+	}
+	return ir.Path{P: canonical}
+}
+
+// modality resolves a modality under any of its spellings.
+func (c *checker) modality(name string, at source.Span) ir.Value {
+	if _, m, ok := c.tree.Modality(name); ok {
+		return ir.Word{Set: "modality", Text: m.Name}
+	}
+	var names []string
+	for _, m := range c.tree.Modalities {
+		names = append(append(names, m.Name), m.Aliases...)
+	}
+	d := c.diags.Add(diag.UnknownModality, at, "%q is no modality", name)
+	d.Help = suggestion(name, names)
+	if d.Help == "" {
+		d.Help = "modalities are " + strings.Join(names, ", ")
+	}
+	return ir.Unknown{T: types.Any}
+}

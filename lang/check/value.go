@@ -1,0 +1,556 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/mseg-lang/mseg/lang/builtin"
+	"github.com/mseg-lang/mseg/lang/diag"
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/lang/source"
+	"github.com/mseg-lang/mseg/lang/syntax"
+	"github.com/mseg-lang/mseg/lang/types"
+)
+
+// value evaluates an expression. want says what the place expects: it decides what a word means (axial, CT, organ) and which of two
+// builtins of one name is meant. Whether the result fits is checked by demand, where the message can name the place.
+func (c *checker) value(e syntax.Expr, want types.Type, env *scope) ir.Value {
+	if want.Base == "predicate" {
+		return c.predicate(e, env)
+	}
+	switch e := e.(type) {
+	case *syntax.NumberLit:
+		return ir.Number{V: e.Value, Unit: e.Unit}
+	case *syntax.StringLit:
+		return ir.Str{S: e.Value}
+	case *syntax.BoolLit:
+		return ir.Bool{B: e.Value}
+	case *syntax.PathLit:
+		return c.path(e)
+	case *syntax.Ref:
+		return c.ref(e, want, env)
+	case *syntax.ListLit:
+		return c.list(e, want, env)
+	case *syntax.Comprehension:
+		return c.comprehension(e, want, env)
+	case *syntax.MapLit:
+		return c.mapping(e, want, env)
+	case *syntax.Call:
+		return c.call(e, nil, nil, want, env)
+	case *syntax.Pipe:
+		return c.pipe(e, want, env)
+	case *syntax.Field:
+		return c.field(e, env)
+	case *syntax.Index:
+		return c.index(e, env)
+	case *syntax.Unary:
+		return c.unary(e, want, env)
+	case *syntax.Binary:
+		return c.binary(e, want, env)
+	}
+	return unknown
+}
+
+// wordSets lists the sets of words a place accepts.
+func wordSets(want types.Type) []string {
+	var out []string
+	for _, t := range want.Alternatives() {
+		if t.Base == "word" {
+			out = append(out, t.Words)
+		}
+	}
+	return out
+}
+
+func (c *checker) ref(e *syntax.Ref, want types.Type, env *scope) ir.Value {
+	if v, ok := env.lookup(e.Text); ok {
+		return v
+	}
+	sets := wordSets(want)
+	for _, set := range sets {
+		switch set {
+		case "task":
+			if _, ok := c.tree.Lookup(e.Text); ok {
+				return c.task(e.Text, e.Where)
+			}
+		case "modality":
+			if _, _, ok := c.tree.Modality(e.Text); ok {
+				return c.modality(e.Text, e.Where)
+			}
+		case "placeholder":
+			if slices.Contains(c.holes, e.Text) {
+				return ir.Word{Set: set, Text: e.Text}
+			}
+		default:
+			if w, ok := builtin.WordSet(set); ok && slices.Contains(w.Items, e.Text) {
+				return ir.Word{Set: set, Text: e.Text}
+			}
+		}
+	}
+	if sym, ok := c.symbols[e.Text]; ok {
+		if fn, ok := sym.stmt.(*syntax.Fn); ok {
+			d := c.diags.Add(diag.WrongType, e.Where, "%q is a fn; it must be called", e.Text)
+			d.Help = fmt.Sprintf("write %s(…)", e.Text)
+			d.Related = []diag.Related{{Span: fn.Name.Where, Message: "declared here"}}
+			return unknown
+		}
+		return c.symbol(sym)
+	}
+	if found := builtin.Lookup(e.Text); len(found) > 0 {
+		b := choose(found, want)
+		return c.bind(b, e.Where, nil, nil, nil, env)
+	}
+	c.unknownName(e, want, sets, env)
+	return unknown
+}
+
+func (c *checker) unknownName(e *syntax.Ref, want types.Type, sets []string, env *scope) {
+	for _, set := range sets {
+		switch set {
+		case "task":
+			c.task(e.Text, e.Where)
+			return
+		case "modality":
+			c.modality(e.Text, e.Where)
+			return
+		}
+	}
+	if len(sets) > 0 {
+		var items []string
+		for _, set := range sets {
+			if set == "placeholder" {
+				items = append(items, c.holes...)
+			} else if w, ok := builtin.WordSet(set); ok {
+				items = append(items, w.Items...)
+			}
+		}
+		d := c.diags.Add(diag.UnknownWord, e.Where, "%q is no %s", e.Text, strings.ReplaceAll(strings.Join(sets, " or "), "placeholder", "{name} of the pattern"))
+		if s := diag.Suggest(e.Text, items); s != "" {
+			d.Help = "did you mean " + s + "?"
+			d.Fixes = []diag.Fix{{Message: "write " + s, Span: e.Where, Replacement: s, Safe: true}}
+		} else if len(items) > 0 {
+			d.Help = "expected one of " + strings.Join(items, ", ")
+		} else if slices.Contains(sets, "placeholder") {
+			d.Help = "the pattern has no {name}; write a string"
+		}
+		return
+	}
+	d := c.diags.Add(diag.UnknownName, e.Where, "the name %q is not bound", e.Text)
+	names := append(sortedKeys(c.symbols), builtin.Names()...)
+	for s := env; s != nil; s = s.outer {
+		names = append(names, s.name)
+	}
+	if s := diag.Suggest(e.Text, names); s != "" {
+		d.Help = "did you mean " + s + "?"
+		d.Fixes = []diag.Fix{{Message: "write " + s, Span: e.Where, Replacement: s}}
+	}
+}
+
+// choose takes the entry whose result fits the place; the first when none does.
+func choose(found []*builtin.Builtin, want types.Type) *builtin.Builtin {
+	if !want.IsAny() {
+		for _, b := range found {
+			if b.Result.Fits(want) {
+				return b
+			}
+		}
+	}
+	return found[0]
+}
+
+func elemOf(want types.Type) types.Type {
+	for _, t := range want.Alternatives() {
+		if t.Base == "list" && t.Elem != nil {
+			return *t.Elem
+		}
+	}
+	return types.Any
+}
+
+func (c *checker) list(e *syntax.ListLit, want types.Type, env *scope) ir.Value {
+	elem := elemOf(want)
+	out := ir.List{Elem: types.Any}
+	for _, x := range e.Items {
+		v := c.value(x, elem, env)
+		if !elem.IsAny() {
+			v = c.demand(v, elem, x.Span(), "an item of the list")
+		} else if len(out.Items) > 0 && !isUnknown(v) && !isUnknown(out.Items[0]) && !v.Type().Fits(out.Elem) && !out.Elem.Fits(v.Type()) {
+			d := c.diags.Add(diag.WrongType, x.Span(), "the list begins with %s, but this is %s", article(out.Elem), article(v.Type()))
+			d.Help = "all items of a list have one type"
+		}
+		if len(out.Items) == 0 || out.Elem.IsAny() {
+			out.Elem = v.Type()
+		}
+		out.Items = append(out.Items, v)
+	}
+	if len(out.Items) == 0 {
+		out.Elem = elem
+	}
+	return out
+}
+
+// maxItems bounds what a comprehension may unroll to.
+const maxItems = 100_000
+
+func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *scope) ir.Value {
+	elem := elemOf(want)
+	out := ir.List{Elem: types.Any}
+	incomplete := false
+	var unroll func(clauses []syntax.Clause, env *scope)
+	unroll = func(clauses []syntax.Clause, env *scope) {
+		if len(out.Items) > maxItems {
+			return
+		}
+		if len(clauses) == 0 {
+			v := c.value(e.Value, elem, env)
+			if !elem.IsAny() {
+				v = c.demand(v, elem, e.Value.Span(), "an item of the list")
+			}
+			if out.Elem.IsAny() {
+				out.Elem = v.Type()
+			}
+			out.Items = append(out.Items, v)
+			return
+		}
+		cl := clauses[0]
+		if cl.Var.Text == "" {
+			v := c.value(cl.Over, types.Bool, env)
+			switch b := c.demand(v, types.Bool, cl.Over.Span(), "the condition").(type) {
+			case ir.Bool:
+				if b.B {
+					unroll(clauses[1:], env)
+				}
+			case ir.Unknown:
+				incomplete = true
+				unroll(clauses[1:], env)
+			default:
+				d := c.diags.Add(diag.NotConstant, cl.Over.Span(), "this condition is known only after a run")
+				d.Help = "a sweep must be known before it runs: filter by params and constants"
+			}
+			return
+		}
+		switch xs := c.value(cl.Over, types.Any, env).(type) {
+		case ir.List:
+			for _, x := range xs.Items {
+				unroll(clauses[1:], &scope{cl.Var.Text, x, env})
+			}
+		case ir.Range:
+			if xs.Lo != math.Trunc(xs.Lo) || xs.Hi != math.Trunc(xs.Hi) || xs.Hi-xs.Lo > maxItems {
+				c.diags.Add(diag.WrongType, cl.Over.Span(), "only a range of at most %d whole numbers can be swept", maxItems)
+				return
+			}
+			for x := xs.Lo; x <= xs.Hi; x++ {
+				unroll(clauses[1:], &scope{cl.Var.Text, ir.Number{V: x, Unit: xs.Unit}, env})
+			}
+		case ir.Unknown:
+			incomplete = true
+			t := types.Any
+			if xs.T.Base == "list" && xs.T.Elem != nil {
+				t = *xs.T.Elem
+			}
+			unroll(clauses[1:], &scope{cl.Var.Text, ir.Unknown{T: t}, env})
+		default:
+			c.diags.Add(diag.WrongType, cl.Over.Span(), "for goes through a list or a range, this is %s", article(xs.Type()))
+			incomplete = true
+		}
+	}
+	unroll(e.Clauses, env)
+	if len(out.Items) > maxItems {
+		c.diags.Add(diag.OutOfRange, e.Where, "the sweep has more than %d items", maxItems)
+		return unknown
+	}
+	if incomplete {
+		return ir.Unknown{T: types.ListOf(out.Elem)}
+	}
+	return out
+}
+
+func (c *checker) mapping(e *syntax.MapLit, want types.Type, env *scope) ir.Value {
+	elem := types.Any
+	for _, t := range want.Alternatives() {
+		if t.Base == "map" && t.Elem != nil {
+			elem = *t.Elem
+		}
+	}
+	out := ir.Map{Elem: elem}
+	seen := map[string]source.Span{}
+	for _, a := range e.Entries {
+		if a.Key == nil {
+			d := c.diags.Add(diag.UnexpectedToken, a.Value.Span(), "entries of a map are written key: value")
+			d.Help = "a list is written [a, b]"
+			continue
+		}
+		key := keyText(a.Key)
+		if old, ok := seen[key]; ok {
+			d := c.diags.Add(diag.DuplicateKey, a.Key.Span(), "the key %s stands twice", key)
+			d.Related = []diag.Related{{Span: old, Message: "first here"}}
+			continue
+		}
+		seen[key] = a.Key.Span()
+		v := c.value(a.Value, elem, env)
+		out.Entries = append(out.Entries, ir.Entry{Key: key, Value: c.demand(v, elem, a.Value.Span(), "the entry "+key), Span: a.Key.Span()})
+	}
+	return out
+}
+
+func keyText(e syntax.Expr) string {
+	switch k := e.(type) {
+	case *syntax.Ref:
+		return k.Text
+	case *syntax.StringLit:
+		return k.Value
+	case *syntax.NumberLit:
+		return types.Fmt(k.Value, k.Unit)
+	case *syntax.PathLit:
+		return k.Text
+	}
+	return ""
+}
+
+func (c *checker) field(e *syntax.Field, env *scope) ir.Value {
+	of := c.value(e.Of, types.Any, env)
+	if isUnknown(of) {
+		return unknown
+	}
+	if t, ok := of.(ir.Taxonomy); ok {
+		switch e.Name.Text {
+		case "tasks":
+			return ir.Number{V: float64(len(t.Tree.Tasks))}
+		case "organs":
+			return ir.Number{V: float64(len(t.Tree.Organs))}
+		}
+	}
+	base := of.Type().Base
+	f, ok := builtin.FieldOf(base, e.Name.Text)
+	if !ok {
+		var names []string
+		for _, f := range builtin.FieldsOf(base) {
+			names = append(names, f.Name)
+		}
+		d := c.diags.Add(diag.UnknownField, e.Name.Where, "%s has no field %q", article(of.Type()), e.Name.Text)
+		if s := diag.Suggest(e.Name.Text, names); s != "" {
+			d.Help = "did you mean " + s + "?"
+			d.Fixes = []diag.Fix{{Message: "write " + s, Span: e.Name.Where, Replacement: s, Safe: true}}
+		} else if len(names) > 0 {
+			d.Help = "its fields are " + strings.Join(names, ", ")
+		} else if len(builtin.Lookup(e.Name.Text)) > 0 {
+			d.Help = fmt.Sprintf("to apply a function write %s |> %s(…)", e.Of.Span().Text(), e.Name.Text)
+		}
+		return unknown
+	}
+	if n, ok := of.(*ir.Node); ok {
+		if f.Name == "history" && base == "model" && n.Op != "train" && n.Op != "finetune" {
+			c.diags.Add(diag.UnknownField, e.Name.Where, "only a trained model has a history")
+			return unknown
+		}
+		if base == "split" && n.Op == "by" && n.Arg(f.Name) == nil {
+			d := c.diags.Add(diag.UnknownField, e.Name.Where, "the split has no side %q", f.Name)
+			d.Help = fmt.Sprintf("give it a share: by(patient, …, %s: 20 %%)", f.Name)
+			return unknown
+		}
+		return &ir.Node{Op: "select", T: f.Type, Span: e.Where, Args: []ir.Arg{{Name: "of", Value: n}, {Name: "field", Value: ir.Str{S: f.Name}}}}
+	}
+	return ir.Unknown{T: f.Type}
+}
+
+func (c *checker) index(e *syntax.Index, env *scope) ir.Value {
+	of := c.value(e.Of, types.Any, env)
+	if isUnknown(of) {
+		return unknown
+	}
+	switch of.Type().Base {
+	case "measure":
+		by := c.value(e.By, types.Parse("word<task> | path | string"), env)
+		by = c.demand(by, types.Parse("word<task> | path | string"), e.By.Span(), "what a measure is narrowed to")
+		if n, ok := of.(*ir.Node); ok && !isUnknown(by) {
+			return &ir.Node{Op: "index", T: of.Type(), Span: e.Where, Args: []ir.Arg{{Name: "of", Value: n}, {Name: "by", Value: by}}}
+		}
+		return ir.Unknown{T: of.Type()}
+	case "list":
+		by := c.demand(c.value(e.By, types.Number, env), types.Parse("int"), e.By.Span(), "the index")
+		l, isList := of.(ir.List)
+		n, isNumber := by.(ir.Number)
+		if isList && isNumber {
+			if n.V < 0 || int(n.V) >= len(l.Items) {
+				c.diags.Add(diag.OutOfRange, e.By.Span(), "index %g is outside a list of %d (the first is 0)", n.V, len(l.Items))
+				return unknown
+			}
+			return l.Items[int(n.V)]
+		}
+		if of.Type().Elem != nil {
+			return ir.Unknown{T: *of.Type().Elem}
+		}
+		return unknown
+	}
+	c.diags.Add(diag.WrongType, e.Span(), "%s cannot be indexed; lists and measures (id.dice[CT_Liver]) can", article(of.Type()))
+	return unknown
+}
+
+// demand checks that a value fits its place, converts it to the unit of the place, and returns it; a misfit is reported and becomes unknown.
+func (c *checker) demand(v ir.Value, want types.Type, at source.Span, place string) ir.Value {
+	if isUnknown(v) || want.IsAny() {
+		return v
+	}
+	t := v.Type()
+	if n, ok := v.(ir.Number); ok {
+		for _, w := range want.Alternatives() {
+			if w.Base != "number" {
+				continue
+			}
+			if n.Unit == "" && len(w.Units) > 0 && w.Units[0] != "*" || n.Unit != "" && len(w.Units) == 0 {
+				continue
+			}
+			out, ok := n, len(w.Units) == 0 || w.Units[0] == "*"
+			for _, u := range w.Units {
+				if x, exact := types.Convert(n.V, n.Unit, u); exact && !ok {
+					out, ok = ir.Number{V: x, Unit: u}, true
+				}
+			}
+			if !ok {
+				continue
+			}
+			if w.Int && out.V != math.Trunc(out.V) {
+				c.diags.Add(diag.WrongType, at, "%s is a whole number, found %s", place, show(v))
+				return unknown
+			}
+			return out
+		}
+	}
+	if r, ok := v.(ir.Range); ok {
+		for _, w := range want.Alternatives() {
+			if w.Base != "range" {
+				continue
+			}
+			for _, u := range w.Units {
+				lo, a := types.Convert(r.Lo, r.Unit, u)
+				hi, b := types.Convert(r.Hi, r.Unit, u)
+				if a && b {
+					return ir.Range{Lo: lo, Hi: hi, Unit: u}
+				}
+			}
+		}
+	}
+	if t.Fits(want) {
+		if s, ok := v.(ir.Str); ok {
+			return s
+		}
+		if _, ok := v.(ir.Number); !ok {
+			if _, ok := v.(ir.Range); !ok || len(unitsOf(want, "range")) == 0 {
+				return v
+			}
+		}
+	}
+	c.misfit(v, want, at, place)
+	return unknown
+}
+
+func unitsOf(want types.Type, base string) []string {
+	var out []string
+	for _, w := range want.Alternatives() {
+		if w.Base == base {
+			out = append(out, w.Units...)
+		}
+	}
+	return out
+}
+
+func (c *checker) misfit(v ir.Value, want types.Type, at source.Span, place string) {
+	base := v.Type().Base
+	if base == "number" || base == "range" {
+		units := unitsOf(want, base)
+		sameBase := slices.ContainsFunc(want.Alternatives(), func(w types.Type) bool { return w.Base == base })
+		if sameBase {
+			unit := ""
+			switch x := v.(type) {
+			case ir.Number:
+				unit = x.Unit
+			case ir.Range:
+				unit = x.Unit
+			}
+			code := diag.WrongUnit
+			switch {
+			case len(units) == 0:
+				d := c.diags.Add(code, at, "%s is a number without unit, found %s", place, show(v))
+				d.Help = "leave the unit out"
+			case unit == "":
+				d := c.diags.Add(code, at, "%s needs a unit: %s", place, strings.Join(units, " or "))
+				d.Help = fmt.Sprintf("write %s %s", strings.TrimSpace(at.Text()), units[0])
+				if base == "number" {
+					d.Fixes = []diag.Fix{{Message: "add the unit", Span: at, Replacement: at.Text() + " " + units[0]}}
+				}
+			default:
+				d := c.diags.Add(code, at, "%s is in %s, found %s", place, strings.Join(units, " or "), show(v))
+				switch {
+				case unit == "px" && slices.Contains(units, "mm"), unit == "mm" && slices.Contains(units, "px"):
+					d.Help = "pixels and millimetres are related only by an image's spacing"
+				case slices.Contains(units, "HU"):
+					d.Help = "Hounsfield units fit only CT; for other modalities use percentile(0.5 % .. 99.5 %)"
+				}
+			}
+			return
+		}
+	}
+	d := c.diags.Add(diag.WrongType, at, "%s is %s, found %s", place, article(want), article(v.Type()))
+	if s, ok := v.(ir.Str); ok && len(wordSets(want)) > 0 {
+		d.Help = fmt.Sprintf("words are written without quotes: %s", s.S)
+	}
+	for _, w := range want.Alternatives() {
+		if w.Base == "list" && w.Elem != nil && v.Type().Fits(*w.Elem) {
+			d.Help = fmt.Sprintf("write [%s]", at.Text())
+			d.Fixes = []diag.Fix{{Message: "make it a list", Span: at, Replacement: "[" + at.Text() + "]", Safe: true}}
+		}
+	}
+}
+
+// article is a type as a message names it: "a number in px", "an eval", "data".
+func article(t types.Type) string {
+	s := t.String()
+	if len(t.Or) > 0 {
+		parts := make([]string, len(t.Or))
+		for i, o := range t.Or {
+			parts[i] = article(o)
+		}
+		return strings.Join(parts, " or ")
+	}
+	switch {
+	case s == "data" || s == "experts" || s == "any":
+		return s
+	case s == "file":
+		return "a path in quotes"
+	case s == "string":
+		return "a text in quotes"
+	case strings.ContainsRune("aeiou", rune(s[0])):
+		return "an " + s
+	}
+	return "a " + s
+}
+
+// show writes a value as a script would.
+func show(v ir.Value) string {
+	switch v := v.(type) {
+	case ir.Number:
+		return types.Fmt(v.V, v.Unit)
+	case ir.Str:
+		return fmt.Sprintf("%q", v.S)
+	case ir.Bool:
+		return fmt.Sprint(v.B)
+	case ir.Range:
+		return types.Fmt(v.Lo, v.Unit) + " .. " + types.Fmt(v.Hi, v.Unit)
+	case ir.Word:
+		return v.Text
+	case ir.Path:
+		return v.P
+	case ir.List:
+		parts := make([]string, len(v.Items))
+		for i, x := range v.Items {
+			parts[i] = show(x)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	}
+	return article(v.Type())
+}
+
+// Show writes a known value as a script would; nodes are named by their type.
+func Show(v ir.Value) string { return show(v) }
