@@ -122,6 +122,7 @@ func Suggest(name string, candidates []string) string {
 	best, bestCost := "", 2*max(1, len([]rune(name))/3)+1
 	if len([]rune(name)) < 3 {
 		bestCost = 2 // of a name this short, only another case is a slip
+	}
 	sorted := append([]string(nil), candidates...)
 	sort.Strings(sorted)
 	for _, c := range sorted {
