@@ -4,8 +4,8 @@ import "github.com/mseg-lang/mseg/lang/types"
 
 // Sets of words and fields that describe cases.
 func init() {
-	registerWords(Words{Name: "axis", Doc: "anatomical plane, found from the orientation of the image, not from the order of its array",
-		Items: []string{"axial", "coronal", "sagittal"}})
+	registerWords(Words{Name: "axis", Doc: "plane of slices, found from the orientation of the image, not from the order of its array",
+		Items: []string{"axial", "coronal", "sagittal", "stored"}, Docs: []string{"", "", "", "the third axis of the array, for images without orientation"}})
 	registerWords(Words{Name: "case field", Doc: "what is known of a case; usable in where, by and evaluate's by",
 		Items: []string{"dataset", "site", "patient", "case", "modality", "sequence", "task", "organ", "subregion", "body_part", "slice", "area"}})
 	registerWords(Words{Name: "slices kept", Doc: "which slices of a volume become samples", Items: []string{"labelled", "all"}})
@@ -29,13 +29,14 @@ func init() {
 		Params:  []Param{need("folder", "file", "root of the layout")},
 		Example: `medsegdb("MedSegDB/train")`})
 	register(Builtin{Name: "phantom", Result: result("data"), Stage: true,
-		Doc: "Generated images with masks: bodies with organs, textured noise and lesions of irregular outline, varied contrast and border. For tests, for offline use, and to pre-train a promptable model. Tables and reports mark it as generated.",
+		Doc: "Generated volumes with masks: bodies with organs, textured noise and lesions of irregular outline, varied contrast and border. For tests, for offline use, and to pre-train a promptable model. Labels are 1 and 2 (organs) and 3 (lesions). Tables and reports mark it as generated.",
 		Params: []Param{
 			p("patients", "int", "8", "number of generated patients").within(1, 100000),
-			p("slices", "int", "6", "labelled slices of each").within(1, 1000),
+			p("slices", "int", "6", "slices of each volume").within(1, 1000),
 			p("size", "number<px>", "128 px", "width and height").within(16, 2048),
+			p("lesions", "int", "4", "mean number of lesions of a patient").within(1, 1000),
 			p("modality", "word<modality>", "MRI", "CT or MRI: range of intensities"),
-			p("task", "word<task>", "MRI_BrainWholeTumor", "task the lesions are labelled as"),
+			p("tasks", "map<word<task>>", "", "label value → task; labels that are left out are ignored; without it MedSegDB's tasks that resemble them"),
 			p("seed", "int", "0", "seed of the generator").atLeast(0),
 		},
 		Example: "phantom(patients: 4, slices: 3, size: 64 px)"})

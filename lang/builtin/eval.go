@@ -1,13 +1,19 @@
 package builtin
 
+// metricNames are the metrics an eval can hold: fields of eval and compare.
+var metricNames = []string{"dice", "iou", "sensitivity", "specificity", "precision", "cldice", "rvd", "hd95", "assd", "masd", "nsd", "boundary_iou"}
+
 func init() {
 	registerWords(Words{Name: "length unit", Doc: "unit of a distance", Items: []string{"px", "mm"}})
 	registerWords(Words{Name: "mask choice", Doc: "which of several proposed masks counts",
 		Items: []string{"predicted_iou", "first", "oracle"},
 		Docs:  []string{"the one whose predicted IoU is highest", "the first", "the one with the best Dice against the truth: flatters; only for comparison with papers that did so"}})
 	registerWords(Words{Name: "hd95 variant", Doc: "how two directed distances become one",
-		Items: []string{"max", "pooled"},
-		Docs:  []string{"larger of the two directed 95th percentiles (MONAI, Metrics Reloaded)", "95th percentile of both together (medpy)"}})
+		Items: []string{"max", "pooled", "surfel", "medsegx"},
+		Docs: []string{"larger of the two directed 95th percentiles (MONAI, Metrics Reloaded)", "95th percentile of both together (MedPy)",
+			"area-weighted surface elements (Nikolov et al.)", "max with MedSegX's rule for empty masks; px only"}})
+	registerWords(Words{Name: "surface variant", Doc: "what a surface is made of", Items: []string{"edge", "surfel"},
+		Docs: []string{"edge pixels", "surface elements weighted by area (Nikolov et al.)"}})
 	register(Builtin{Name: "evaluate", Result: result("eval"), Stage: true,
 		Doc: "Predicts every sample and measures the predictions. Predictions are kept: another metric or grouping measures them anew without running the model.",
 		Params: []Param{
@@ -22,23 +28,37 @@ func init() {
 			p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic(),
 		},
 		Example: "box_ellipse |> evaluate(phantom() |> prep(resize(64 px)))"})
-	register(Builtin{Name: "dice", Result: result("metric"), Doc: "Dice similarity coefficient, 2|A∩B| / (|A|+|B|).", Example: "dice"})
-	register(Builtin{Name: "iou", Result: result("metric"), Doc: "Intersection over union.", Example: "iou"})
-	register(Builtin{Name: "sensitivity", Result: result("metric"), Doc: "Share of the reference that was found.", Example: "sensitivity"})
-	register(Builtin{Name: "precision", Result: result("metric"), Doc: "Share of the prediction that is right.", Example: "precision"})
+	for _, m := range [][2]string{
+		{"dice", "Dice similarity coefficient, 2TP / (2TP + FP + FN)."},
+		{"iou", "Intersection over union, TP / (TP + FP + FN)."},
+		{"sensitivity", "Share of the reference that was found, TP / (TP + FN)."},
+		{"specificity", "Share of the background that was left alone, TN / (TN + FP)."},
+		{"precision", "Share of the prediction that is right, TP / (TP + FP)."},
+		{"cldice", "Centre-line Dice of thin structures (Shit et al. 2021)."},
+		{"rvd", "Signed relative difference of the areas, (prediction − reference) / reference."},
+	} {
+		register(Builtin{Name: m[0], Result: result("metric"), Doc: m[1], Example: m[0]})
+	}
+	unit := p("unit", "word<length unit>", "mm", "px of the prepared image, or mm by its spacing")
+	surface := p("variant", "word<surface variant>", "edge", "what a surface is made of")
 	register(Builtin{Name: "hd95", Result: result("metric"),
-		Doc: "95th percentile of the Hausdorff distance between the edges. An empty prediction counts as the image diagonal and is flagged.",
-		Params: []Param{p("unit", "word<length unit>", "mm", "px of the prepared image, or mm by its spacing"),
-			p("variant", "word<hd95 variant>", "max", "how the two directions are joined")},
+		Doc:     "95th percentile of the Hausdorff distance between the edges. An empty prediction counts as the image diagonal and is flagged.",
+		Params:  []Param{unit, p("variant", "word<hd95 variant>", "max", "how the two directions are joined")},
 		Example: "hd95(mm)"})
-	register(Builtin{Name: "assd", Result: result("metric"),
-		Doc:     "Average symmetric surface distance, pooled over both edges.",
-		Params:  []Param{p("unit", "word<length unit>", "mm", "px or mm")},
-		Example: "assd(mm)"})
+	for _, m := range [][2]string{
+		{"assd", "Average symmetric surface distance, pooled over both edges."},
+		{"masd", "Mean of the two directed mean surface distances."},
+	} {
+		register(Builtin{Name: m[0], Result: result("metric"), Doc: m[1], Params: []Param{unit, surface}, Example: m[0] + "(mm)"})
+	}
 	register(Builtin{Name: "nsd", Result: result("metric"),
-		Doc:     "Normalised surface Dice: share of both edges within the tolerance of the other (Nikolov et al. 2018, counted by edge pixels).",
-		Params:  []Param{need("tolerance", "number<px,mm,cm>", "largest distance that counts as right").atLeast(0)},
+		Doc:     "Normalised surface Dice: share of both surfaces within the tolerance of the other (Nikolov et al. 2018).",
+		Params:  []Param{need("tolerance", "number<px,mm>", "largest distance that counts as right").atLeast(0), surface},
 		Example: "nsd(2 mm)"})
+	register(Builtin{Name: "boundary_iou", Result: result("metric"),
+		Doc:     "IoU of the bands of mask pixels nearer to the edge than the width (Cheng et al. 2021).",
+		Params:  []Param{need("width", "number<px,mm>", "width of the band").above(0)},
+		Example: "boundary_iou(2 px)"})
 
 	registerWords(Words{Name: "paired test", Doc: "test of two evals of the same samples",
 		Items: []string{"paired_t", "wilcoxon"}, Docs: []string{"two-sided paired t-test", "two-sided Wilcoxon signed-rank test"}})
@@ -54,7 +74,7 @@ func init() {
 			p("ci", "number<%>", "95 %", "confidence level").within(50, 99.9),
 		},
 		Example: "[box_ellipse |> evaluate(phantom() |> prep(resize(64 px))), box_fill |> evaluate(phantom() |> prep(resize(64 px)))] |> compare(test: wilcoxon)"})
-	registerWords(Words{Name: "compared metric", Doc: "metric of a comparison", Items: []string{"dice", "iou", "hd95", "nsd", "assd", "sensitivity", "precision"}})
+	registerWords(Words{Name: "compared metric", Doc: "metric of a comparison", Items: metricNames})
 	register(Builtin{Name: "gates", Result: result("figure"), Stage: true,
 		Doc:     "Mean gate weights of a model with experts over data, task × expert for every block: which experts serve which task.",
 		Params:  []Param{piped("model", "model", "model with experts"), need("data", "data", "prepared samples"), p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic()},
@@ -68,7 +88,7 @@ func init() {
 		},
 		Example: `[box_fill |> evaluate(phantom() |> prep(resize(64 px)))] |> report(title: "Baseline")`})
 
-	for _, m := range []string{"dice", "iou", "sensitivity", "precision", "hd95", "assd", "nsd"} {
+	for _, m := range metricNames {
 		registerField("eval", m, "measure", m+" over all samples; [Task] narrows it to a task")
 		registerField("compare", m, "measure", "difference of "+m)
 	}

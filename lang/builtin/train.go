@@ -6,7 +6,7 @@ func init() {
 			piped("model", "model", "model to start from"),
 			need("data", "data", "prepared training samples"),
 			p("validate", "data", "", "prepared samples for choosing the checkpoint; no patient of the training data may be among them"),
-			p("loss", "loss", "best_of_masks(dice + bce)", "what is minimised"),
+			p("loss", "loss", "best_of_masks(dice + bce) + quality", "what is minimised; MedSegX leaves quality out"),
 			p("prompt", "prompt", "box(jitter: 0 px .. 19 px)", "how the box is made from the mask"),
 			p("optimizer", "optimizer", "adamw("+rate+")", "how weights are changed"),
 			p("epochs", "int | number<epochs>", epochs, "passes over the data").within(1, 1e6),
@@ -32,9 +32,12 @@ func init() {
 	register(Builtin{Name: "bce", Result: result("loss"),
 		Doc: "Mean binary cross-entropy of the logits.", Example: "bce"})
 	register(Builtin{Name: "best_of_masks", Result: result("loss"),
-		Doc:     "Of the masks a model proposes, only the one with the smallest loss counts, for each sample on its own.",
+		Doc:     "Of the masks a model proposes, only the one with the smallest loss counts, for each sample on its own. A loss outside it is that of the first mask.",
 		Params:  []Param{need("loss", "loss", "loss of a single mask")},
 		Example: "best_of_masks(dice + bce)"})
+	register(Builtin{Name: "quality", Result: result("loss"),
+		Doc:     "Squared error of the predicted IoU of every mask (SAM's quality head). Without it the head is not trained, and choosing a mask by it means nothing.",
+		Example: "best_of_masks(dice + bce) + quality"})
 	register(Builtin{Name: "box", Result: result("prompt"),
 		Doc:     "A box around the mask; each side is moved outwards by a random number of pixels of the prepared image.",
 		Params:  []Param{p("jitter", "range<px>", "0 px .. 0 px", "least and largest shift of a side").within(0, 1024)},

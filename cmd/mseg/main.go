@@ -1,0 +1,122 @@
+// Command mseg checks, plans and runs experiments in medical image segmentation written in the mseg language.
+//
+// Every command is one file here and thin: it reads its flags, calls the packages that do the work and words the outcome. Exit
+// codes: 0 done, 1 a mistake or a failure, 2 (plan only) there is work to do, 130 interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/mseg-lang/mseg/interp/engine"
+	"github.com/mseg-lang/mseg/ops/graph"
+)
+
+type cli struct {
+	Check   checkCmd   `cmd:"" help:"Check scripts without running anything."`
+	Plan    planCmd    `cmd:"" help:"List the stages a script needs: run or cached, and why. Exit 0: nothing to do, 2: work to do, 1: error."`
+	Run     runCmd     `cmd:"" help:"Run a script. Finished stages are kept and reused; an interrupted run goes on where it stopped."`
+	Inspect inspectCmd `cmd:"" help:"Show what is in an image, a mask or a file of weights."`
+	Metrics metricsCmd `cmd:"" help:"Compare a predicted mask with a reference mask."`
+	Data    dataCmd    `cmd:"" help:"Fetch public data sets, or make generated ones."`
+	Backend backendCmd `cmd:"" help:"Install or show the libraries that compute."`
+	Doctor  doctorCmd  `cmd:"" help:"Show what this machine and this build can do, and what to do about the rest."`
+	Version versionCmd `cmd:"" help:"Show the version."`
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run() error {
+	fmt.Println(engine.Version())
+	return nil
+}
+
+// exit carries an exit code without a message: what there was to say has been said.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+func main() {
+	if len(os.Args) == 3 && os.Args[1] == graph.ProbeFlag {
+		os.Exit(graph.ProbeMain(os.Args[2]))
+	}
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("mseg"), kong.Description("A language for experiments in medical image segmentation."),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.DefaultEnvars("MSEG"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mseg:", err)
+		return 1
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	parser.BindTo(ctx, (*context.Context)(nil))
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if err != nil {
+		var pe *kong.ParseError
+		if errors.As(err, &pe) {
+			fmt.Fprintf(os.Stderr, "mseg: %v\n", err)
+			fmt.Fprintf(os.Stderr, "try: mseg %s--help\n", commandPath(pe))
+			return 1
+		}
+		fmt.Fprintln(os.Stderr, "mseg:", err)
+		return 1
+	}
+	err = k.Run()
+	var code exit
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "mseg: interrupted;", strings.TrimSuffix(err.Error(), ": context canceled"))
+		return 130
+	}
+	fmt.Fprintln(os.Stderr, "mseg:", err)
+	return 1
+}
+
+func commandPath(e *kong.ParseError) string {
+	if e.Context != nil && e.Context.Selected() != nil {
+		return e.Context.Selected().FullPath()[len("mseg "):] + " "
+	}
+	return ""
+}
+
+// interruptible gives a context that the first Ctrl-C or TERM ends, so that a running step can finish and write its checkpoint;
+// the second one ends the program at once.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-signals:
+				if n > 0 {
+					os.Exit(130)
+				}
+				fmt.Fprintln(os.Stderr, "\nstopping after this step (again: at once)")
+				cancel()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(done); cancel() }
+}

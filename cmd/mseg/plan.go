@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"github.com/mseg-lang/mseg/interp/engine"
+	"github.com/mseg-lang/mseg/interp/store"
+)
+
+type planCmd struct {
+	scriptFlags
+	engineFlags
+	Script string `arg:"" help:"Script to plan." placeholder:"FILE"`
+	JSON   bool   `help:"Write the plan as JSON."`
+}
+
+func (c planCmd) Run() error {
+	l, err := load(c.Script, c.options())
+	if err != nil {
+		return err
+	}
+	e, err := engine.New(c.config(c.Script))
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	steps, err := e.Plan(l.Program, l.File.Text)
+	if err != nil {
+		return failure(err)
+	}
+	work := 0
+	for _, s := range steps {
+		if !s.Cached {
+			work++
+		}
+	}
+	if c.JSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(map[string]any{"stages": append([]engine.Step{}, steps...), "routes": e.Routes(l.Program), "to_run": work}); err != nil {
+			return err
+		}
+	} else {
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		for _, s := range steps {
+			state := "run"
+			if s.Cached {
+				state = "cached"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", state, s.Label, s.Op, store.Short(s.Key), s.Why)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		for _, r := range e.Routes(l.Program) {
+			fmt.Println()
+			fmt.Print(r)
+		}
+		fmt.Printf("%s, %d to run\n", plural(len(steps), "stage"), work)
+	}
+	if work > 0 {
+		return exit(2)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mseg-lang/mseg/interp/engine"
+	"github.com/mseg-lang/mseg/interp/script"
+	"github.com/mseg-lang/mseg/lang/check"
+	"github.com/mseg-lang/mseg/lang/diag"
+	"github.com/mseg-lang/mseg/ops/data"
+)
+
+// scriptFlags are shared by the commands that read a script.
+type scriptFlags struct {
+	Set map[string]string `help:"Give a param another value: --set epochs=5." placeholder:"NAME=VALUE" mapsep:"none"`
+}
+
+func (f scriptFlags) options() check.Options { return check.Options{Set: f.Set} }
+
+// engineFlags are shared by the commands that compute.
+type engineFlags struct {
+	Backend string `help:"go, xla or xla:PATH. Without it: xla if its plugin is installed, else go." env:"MSEG_BACKEND" placeholder:"NAME"`
+	Data    string `help:"Folder in which relative image patterns are looked for after the script's own." env:"MSEG_DATA" placeholder:"DIR" type:"path"`
+	Store   string `help:"Folder of kept results; .mseg beside the script by default." env:"MSEG_STORE" placeholder:"DIR" type:"path"`
+	Out     string `help:"Folder reports are written to; NAME.out beside the script by default." placeholder:"DIR" type:"path"`
+}
+
+// config completes the flags: without --data, what `mseg data get` has fetched is found.
+func (f engineFlags) config(scriptPath string) engine.Config {
+	c := engine.Config{Dir: filepath.Dir(scriptPath), Data: f.Data, Store: f.Store, Out: f.Out, Backend: f.Backend}
+	if c.Data == "" {
+		if dir, err := data.CacheDir(); err == nil {
+			c.Data = dir
+		}
+	}
+	return c
+}
+
+// load reads a script and reports its mistakes; exit(1) when there are any.
+func load(path string, opt check.Options) (*script.Loaded, error) {
+	l, err := script.Load(path, opt)
+	if err != nil {
+		return nil, err
+	}
+	if len(l.Diags) > 0 {
+		diag.WriteText(os.Stderr, l.Diags, isTerminal(os.Stderr))
+		if n := l.Diags.Count(diag.Error); n > 0 {
+			fmt.Fprintf(os.Stderr, "%s\n", plural(n, "error"))
+			return nil, exit(1)
+		}
+	}
+	return l, nil
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// report words a failure of the engine with its place in the script.
+func failure(err error) error {
+	var f *engine.Fault
+	if !errors.As(err, &f) || f.Span.IsZero() {
+		return err
+	}
+	text, help, _ := strings.Cut(err.Error(), "\n")
+	d := diag.Diagnostic{Code: diag.RunFailed, Severity: diag.Error, Summary: text, Span: f.Span}
+	if help != "" {
+		d.Help = strings.ReplaceAll(help, "\n", "\n        ")
+	}
+	diag.WriteText(os.Stderr, diag.List{d}, isTerminal(os.Stderr))
+	return exit(1)
+}
+
+func isTerminal(f *os.File) bool {
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}

@@ -1,0 +1,324 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mseg-lang/mseg/interp/store"
+	"github.com/mseg-lang/mseg/lang/check"
+	"github.com/mseg-lang/mseg/lang/ir"
+)
+
+// Step is a line of a plan: a kept stage and whether it must run.
+type Step struct {
+	Label  string `json:"stage"`
+	Op     string `json:"op"`
+	Key    string `json:"key"`
+	Cached bool   `json:"cached"`
+	Why    string `json:"why"`
+	Err    string `json:"error,omitempty"`
+
+	node *ir.Node
+}
+
+// targets are the values a run is for: evals, comparisons, figures, reports, trained models, and what is expected; all data when there is nothing else.
+func targets(p *ir.Program) []*ir.Node {
+	var out, data []*ir.Node
+	add := func(list *[]*ir.Node, v ir.Value) {
+		for _, n := range nodesIn(v) {
+			if !slices.Contains(*list, n) {
+				*list = append(*list, n)
+			}
+		}
+	}
+	for _, b := range p.Bindings {
+		switch b.Kind {
+		case "model":
+			if n, ok := b.Value.(*ir.Node); ok && (n.Op == "train" || n.Op == "finetune") {
+				add(&out, n)
+			}
+		case "eval", "compare", "figure", "report":
+			add(&out, b.Value)
+		case "data", "split":
+			add(&data, b.Value)
+		}
+	}
+	for _, x := range p.Expects {
+		add(&out, x.Condition)
+	}
+	if len(out) == 0 {
+		return data
+	}
+	return out
+}
+
+// nodesIn lists the outermost nodes of a value that stages compute: operators and selections are looked through.
+func nodesIn(v ir.Value) []*ir.Node {
+	switch v := v.(type) {
+	case *ir.Node:
+		if _, ok := stages[v.Op]; ok {
+			return []*ir.Node{v}
+		}
+		var out []*ir.Node
+		for _, a := range v.Args {
+			out = append(out, nodesIn(a.Value)...)
+		}
+		return out
+	case ir.List:
+		var out []*ir.Node
+		for _, x := range v.Items {
+			out = append(out, nodesIn(x)...)
+		}
+		return out
+	}
+	return nil
+}
+
+// Plan lists the kept stages that a program needs, inputs before what uses them, without running anything. Files are hashed.
+func (e *Engine) Plan(p *ir.Program, script string) ([]Step, error) {
+	e.Use(p, script)
+	var steps []Step
+	seen := map[string]bool{}
+	last := e.lastRun()
+	var visit func(n *ir.Node)
+	visit = func(n *ir.Node) {
+		key := e.Key(n)
+		if seen[key] {
+			return
+		}
+		seen[key] = true
+		for _, in := range e.inputs(n) {
+			visit(in)
+		}
+		st, ok := stages[n.Op]
+		if !ok || st.run == nil {
+			return
+		}
+		s := Step{Label: e.label(n), Op: n.Op, Key: key, node: n}
+		if err := e.faults[n]; err != nil {
+			s.Err = firstLine(err)
+			s.Why = s.Err
+		} else if s.Cached = e.store.Has(key); s.Cached {
+			s.Why = "done before"
+		} else {
+			s.Why = e.why(n, last, steps)
+		}
+		steps = append(steps, s)
+	}
+	for _, t := range targets(p) {
+		visit(t)
+	}
+	for _, s := range steps {
+		if s.Err != "" {
+			return steps, e.faults[s.node]
+		}
+	}
+	return steps, nil
+}
+
+// inputs are the nodes a node is computed from, derived ones included.
+func (e *Engine) inputs(n *ir.Node) []*ir.Node {
+	in := n.Inputs()
+	if n.Op == "evaluate" {
+		in = append(in, e.prediction(n))
+	}
+	return in
+}
+
+// record is what a finished run leaves for the next one to explain itself: the canonical arguments of every kept stage by label.
+type record struct {
+	Stages map[string]recordedStage `json:"stages"`
+}
+
+type recordedStage struct {
+	Key  string            `json:"key"`
+	Args map[string]string `json:"args"`
+	More string            `json:"more"` // version and file contents
+}
+
+func (e *Engine) recordPath() string {
+	return filepath.Join(e.store.Root(), "runs", e.name+".json")
+}
+
+func (e *Engine) lastRun() record {
+	var r record
+	if b, err := os.ReadFile(e.recordPath()); err == nil {
+		_ = json.Unmarshal(b, &r) // a damaged record only makes explanations shorter
+	}
+	return r
+}
+
+func (e *Engine) describe(n *ir.Node) recordedStage {
+	r := recordedStage{Key: e.Key(n), Args: map[string]string{}, More: e.extra(n)}
+	for _, a := range n.Args {
+		if a.Cosmetic {
+			continue
+		}
+		if len(nodesIn(a.Value)) > 0 {
+			r.Args[a.Name] = "#" + e.hasher.Hash(a.Value)
+		} else {
+			r.Args[a.Name] = check.Show(a.Value)
+		}
+	}
+	return r
+}
+
+func (e *Engine) remember(steps []Step) error {
+	r := e.lastRun()
+	if r.Stages == nil {
+		r.Stages = map[string]recordedStage{}
+	}
+	for _, s := range steps {
+		r.Stages[s.Op+" "+s.Label] = e.describe(s.node)
+	}
+	b, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(e.recordPath()), 0o755); err != nil {
+		return err
+	}
+	return store.WriteFile(e.recordPath(), b)
+}
+
+// why explains why a stage must run: the first differences from the last run of the stage of that name.
+func (e *Engine) why(n *ir.Node, last record, before []Step) string {
+	old, ok := last.Stages[n.Op+" "+e.label(n)]
+	if !ok {
+		return "not run before"
+	}
+	now := e.describe(n)
+	if old.Key == now.Key {
+		return "its result was removed"
+	}
+	var why []string
+	for _, a := range n.Args {
+		if a.Cosmetic {
+			continue
+		}
+		o, had := old.Args[a.Name]
+		x := now.Args[a.Name]
+		switch {
+		case !had:
+			why = append(why, fmt.Sprintf("%s: %s is new", a.Name, plain(x)))
+		case o == x:
+		case strings.HasPrefix(x, "#") && strings.HasPrefix(o, "#"):
+			why = append(why, fmt.Sprintf("its %s changed", a.Name))
+		default:
+			why = append(why, fmt.Sprintf("%s: %s → %s", a.Name, plain(o), plain(x)))
+		}
+	}
+	for name := range old.Args {
+		if _, still := now.Args[name]; !still {
+			why = append(why, name+" was left out")
+		}
+	}
+	if len(why) == 0 && old.More != now.More {
+		why = append(why, "the contents of its files, the taxonomy or the program's version changed")
+	}
+	if len(why) == 0 {
+		return "changed"
+	}
+	slices.Sort(why)
+	return strings.Join(why[:min(3, len(why))], "; ")
+}
+
+func plain(s string) string {
+	if strings.HasPrefix(s, "#") {
+		return "another value"
+	}
+	return s
+}
+
+// Outcome is what a run gives.
+type Outcome struct {
+	Steps   []Step
+	Reports []string // paths of the pages
+	Expects []ExpectResult
+}
+
+// ExpectResult is one checked expectation.
+type ExpectResult struct {
+	Expect ir.Expect
+	Holds  bool
+	Found  string // the two sides as numbers
+}
+
+// Run computes a program.
+func (e *Engine) Run(ctx context.Context, p *ir.Program, script string) (*Outcome, error) {
+	steps, err := e.Plan(p, script)
+	if err != nil {
+		return nil, err
+	}
+	out := &Outcome{Steps: steps}
+	// Everything that only reads headers comes first: a mistake in the data is found before any training starts.
+	for _, s := range steps {
+		if st := stages[s.Op]; st.contents != nil && s.Op != "prep" {
+			if _, err := e.Value(ctx, s.node); err != nil {
+				return out, err
+			}
+		}
+	}
+	for _, t := range targets(p) {
+		v, err := e.Value(ctx, t)
+		if err != nil {
+			return out, err
+		}
+		if r, ok := v.(*ReportFiles); ok {
+			path, err := e.export(t, r)
+			if err != nil {
+				return out, at(t.Span, err)
+			}
+			out.Reports = append(out.Reports, path)
+		}
+	}
+	for _, x := range p.Expects {
+		r, err := e.expect(ctx, x)
+		if err != nil {
+			return out, err
+		}
+		out.Expects = append(out.Expects, r)
+	}
+	return out, e.remember(steps)
+}
+
+// RouteTable is how hard routing divides the tasks, for a plan.
+type RouteTable struct {
+	Name   string  `json:"experts"`
+	Routes []Route `json:"routes"`
+}
+
+// Routes lists the hard routes of a program.
+func (e *Engine) Routes(p *ir.Program) []RouteTable {
+	var out []RouteTable
+	for _, b := range p.Bindings {
+		if n, ok := b.Value.(*ir.Node); ok && n.Op == "route" {
+			out = append(out, RouteTable{b.Name, e.routes(n)})
+		}
+	}
+	return out
+}
+
+// String is the table in columns: path, expert, number of tasks and the first few.
+func (t RouteTable) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "experts %s\n", t.Name)
+	for _, r := range t.Routes {
+		path := r.Path
+		if path == "" {
+			path = "else"
+		}
+		shown := r.Tasks[:min(4, len(r.Tasks))]
+		more := ""
+		if len(shown) < len(r.Tasks) {
+			more = ", …"
+		}
+		fmt.Fprintf(&b, "  %-32s expert %-3d %3d tasks  %s%s\n", path, r.Expert, len(r.Tasks), strings.Join(shown, ", "), more)
+	}
+	return b.String()
+}

@@ -1,0 +1,365 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	gx "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/mseg-lang/mseg/interp/store"
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/models/experts"
+	"github.com/mseg-lang/mseg/models/weights"
+	"github.com/mseg-lang/mseg/ops/data"
+	"github.com/mseg-lang/mseg/ops/graph"
+	"github.com/mseg-lang/mseg/ops/train"
+)
+
+func init() {
+	for _, op := range []string{"train", "finetune"} {
+		register(op, stage{version: 1, tree: true, run: runTrain, load: loadTrain})
+	}
+}
+
+// examples adapts prepared samples to the trainer: pixels as numbers, the tight box, the rows of the embedding tables.
+type examples struct {
+	samples []data.Sample
+	rows    [][5]int32 // modality, body part, subregion, organ, task
+}
+
+// examplesOf checks that samples fit a model. The place in the script is that of the argument they came by.
+func (e *Engine) examplesOf(n *ir.Node, arg string, d *Data, m *Model) (*examples, error) {
+	span := n.ArgSpan(arg)
+	if !d.Prepared {
+		return nil, fault(span, "these data are not prepared; pass them through prep(…) first")
+	}
+	if len(d.Samples) == 0 {
+		return nil, fault(span, "there is no sample in these data")
+	}
+	x := &examples{samples: d.Samples}
+	for _, s := range d.Samples {
+		if m.Built != nil && (s.Width != m.Built.Config.Image || s.Height != m.Built.Config.Image) {
+			return nil, fault(span, "sample %s has %d×%d px, but the model takes %d×%d; write resize(%d px)", s.Key(), s.Width, s.Height, m.Built.Config.Image, m.Built.Config.Image, m.Built.Config.Image)
+		}
+		if s.Mask == nil || area(s.Mask) == 0 {
+			return nil, fault(span, "sample %s has an empty mask, so there is no box to prompt with; write slices(keep: labelled)", s.Key())
+		}
+		p, err := e.place(s.Task)
+		if err != nil {
+			return nil, at(span, err)
+		}
+		x.rows = append(x.rows, [5]int32{int32(p.ModalityRow), int32(p.Rows[0]), int32(p.Rows[1]), int32(p.Rows[2]), int32(p.Rows[3])})
+	}
+	return x, nil
+}
+
+// Len is the number of samples.
+func (x *examples) Len() int { return len(x.samples) }
+
+// Fill copies a sample.
+func (x *examples) Fill(i int, _ *rand.Rand, into *train.Example) error {
+	s := x.samples[i]
+	for p := range s.Width * s.Height {
+		for c := range 3 {
+			into.Image[3*p+c] = float32(s.Image[s.Channels*p+c%s.Channels])
+		}
+	}
+	copy(into.Target, s.Mask)
+	b, ok := data.BoxOf(s.Mask, s.Width)
+	if !ok {
+		return fmt.Errorf("sample %s has an empty mask", s.Key())
+	}
+	into.Box = [4]float32{float32(b.X0), float32(b.Y0), float32(b.X1), float32(b.Y1)}
+	r := x.rows[i]
+	into.Modality, into.Organ = r[0], [4]int32{r[1], r[2], r[3], r[4]}
+	into.Name = s.Key()
+	return nil
+}
+
+// owners lists patients of a set, sorted.
+func (x *examples) owners() []string {
+	var out []string
+	for _, s := range x.samples {
+		out = append(out, s.Owner())
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func common(a, b []string) []string {
+	var out []string
+	for _, x := range a {
+		if slices.Contains(b, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, error) {
+	n := j.Node
+	m, err := j.modelArg(ctx, n, "model")
+	if err != nil {
+		return nil, err
+	}
+	if m.Baseline != "" {
+		return nil, fault(n.Span, "%s cannot be trained", m.Baseline)
+	}
+	d, err := j.dataArg(ctx, n, "data")
+	if err != nil {
+		return nil, err
+	}
+	samples, err := j.examplesOf(n, "data", d, m)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := j.trainConfig(n, m)
+	if err != nil {
+		return nil, err
+	}
+	var chosenOn []string
+	v, err := j.dataArg(ctx, n, "validate")
+	if err != nil {
+		return nil, err
+	}
+	if v != nil {
+		val, err := j.examplesOf(n, "validate", v, m)
+		if err != nil {
+			return nil, err
+		}
+		if both := common(samples.owners(), val.owners()); len(both) > 0 {
+			return nil, fault(n.ArgSpan("validate"), "%d patients are in the training and in the validation data: %s; split by patient: data |> by(patient, train: …, val: …)",
+				len(both), strings.Join(both[:min(5, len(both))], ", "))
+		}
+		chosenOn, cfg.Validation = val.owners(), val
+	}
+	keep := n.Node("keep")
+	if keep.Op == "best" && v == nil {
+		j.note("no validation data: the checkpoint of the last epoch is kept")
+	}
+	b, err := j.Backend()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Dir, err = j.store.Work(j.Key); err != nil {
+		return nil, err
+	}
+	cfg.Resume = true
+	cfg.Progress = j.trainProgress()
+	start := time.Now()
+	res, err := train.Run(ctx, b, m.Built.Network, m.Params, samples, cfg)
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			return nil, fmt.Errorf("training was stopped; it goes on from its last checkpoint when run again: %w", err)
+		}
+		return nil, err
+	}
+	params, epoch := res.Params, cfg.Epochs
+	if keep.Op == "best" && res.Best != nil {
+		params, epoch = res.Best, res.BestEpoch
+	}
+	state := trainedState{History: res.History, BestEpoch: epoch, QualityTrained: m.QualityTrained || trainsQuality(n.Node("loss")),
+		TrainedOn: union(m.TrainedOn, samples.owners()), ChosenOn: union(m.ChosenOn, chosenOn)}
+	if err := w.WriteJSON("training.json", state); err != nil {
+		return nil, err
+	}
+	p := b.Provenance()
+	notes := map[string]any{"backend": p, "seconds": time.Since(start).Seconds(), "steps": res.Steps, "samples": samples.Len()}
+	return notes, weights.Write(w.Path("weights.safetensors"), params, map[string]string{"format": "pt", "architecture": m.Built.Architecture.Name})
+}
+
+func union(a, b []string) []string {
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// trainedState is what a trained model carries beside its weights.
+type trainedState struct {
+	History        []train.Record `json:"history"`
+	BestEpoch      int            `json:"epoch"`
+	QualityTrained bool           `json:"quality_trained"`
+	TrainedOn      []string       `json:"trained_on"`
+	ChosenOn       []string       `json:"chosen_on"`
+}
+
+func loadTrain(ctx context.Context, j *Job, a *store.Artefact) (any, error) {
+	m, err := j.modelArg(ctx, j.Node, "model")
+	if err != nil {
+		return nil, err
+	}
+	var s trainedState
+	if err := a.ReadJSON("training.json", &s); err != nil {
+		return nil, err
+	}
+	from, err := weights.Read(a.Path("weights.safetensors"))
+	if err != nil {
+		return nil, err
+	}
+	params := m.Params.Clone()
+	report, err := weights.Load(params, m.Built.Parameters, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := report.Err(nil); err != nil {
+		return nil, err
+	}
+	return &Model{Built: m.Built, Params: params, Groups: m.Groups, Balance: m.Balance, History: s.History, BestEpoch: s.BestEpoch,
+		TrainedOn: s.TrainedOn, ChosenOn: s.ChosenOn, QualityTrained: s.QualityTrained}, nil
+}
+
+func (j *Job) trainProgress() func(train.Event) {
+	return func(ev train.Event) {
+		switch ev.Phase {
+		case "compiling":
+			j.event(Event{Kind: "progress", Text: "compiling"})
+		case "training":
+			j.event(Event{Kind: "progress", Done: ev.Step, Total: ev.Steps, Unit: "steps", Loss: ev.Loss, Rate: ev.ImagesPerSecond,
+				Text: fmt.Sprintf("epoch %d/%d", ev.Epoch, ev.Epochs)})
+		case "validating":
+			j.event(Event{Kind: "progress", Done: ev.Step, Total: ev.Steps, Unit: "steps", Loss: ev.Loss, Text: "validating"})
+		case "epoch":
+			text := fmt.Sprintf("epoch %d/%d loss %.4f", ev.Epoch, ev.Epochs, ev.Loss)
+			if ev.Record != nil && ev.Record.Dice != nil {
+				text += fmt.Sprintf(" validation Dice %.4f", *ev.Record.Dice)
+			}
+			j.event(Event{Kind: "progress", Done: ev.Step, Total: ev.Steps, Unit: "steps", Loss: ev.Loss, Rate: ev.ImagesPerSecond, Text: text})
+		}
+	}
+}
+
+func (e *Engine) trainConfig(n *ir.Node, m *Model) (train.Config, error) {
+	cfg := train.Config{Size: m.Built.Config.Image, Epochs: n.Int("epochs"), BatchSize: n.Int("batch"), Seeds: train.SameSeeds(uint64(n.Int("seed")))}
+	opt := n.Node("optimizer")
+	cfg.Rate = opt.Num("rate")
+	if r := n.Arg("rate"); r != nil {
+		cfg.Rate = n.Num("rate")
+	}
+	cfg.Optimizer = graph.AdamW{Beta1: opt.Num("beta1"), Beta2: opt.Num("beta2"), Eps: opt.Num("epsilon"), WeightDecay: opt.Num("weight_decay")}
+	sched := opt.Node("schedule")
+	cfg.Schedule = train.Schedule{Kind: sched.Op}
+	switch sched.Op {
+	case "warmup_cosine":
+		w, _ := sched.Arg("warmup").(ir.Number)
+		if w.Unit == "steps" {
+			return cfg, fault(sched.ArgSpan("warmup"), "the warm-up is counted in epochs here, found %g steps; write %g epochs or a part of one", w.V, w.V)
+		}
+		cfg.Schedule.Warmup, cfg.Schedule.Floor = w.V, sched.Num("floor")
+	case "poly":
+		cfg.Schedule.Power = sched.Num("power")
+	}
+	if err := cfg.Schedule.Check(cfg.Epochs); err != nil {
+		return cfg, at(sched.Span, err)
+	}
+	j, _ := n.Node("prompt").Arg("jitter").(ir.Range)
+	cfg.Jitter = train.Jitter{Min: int(j.Lo), Max: int(j.Hi)}
+	if a := n.Node("augment"); a.Op == "augment" {
+		s, i := a.Num("scale")/100, a.Num("intensity")/100
+		cfg.Augment = train.Augment{Rotate: a.Num("rotate"), Noise: a.Num("noise") / 100 * 255}
+		if a.Flag("flip") {
+			cfg.Augment.FlipHorizontal, cfg.Augment.FlipVertical = 0.5, 0.5
+		}
+		if s > 0 {
+			cfg.Augment.Scale = [2]float64{1 - s, 1 + s}
+		}
+		if i > 0 {
+			cfg.Augment.Gain = [2]float64{1 - i, 1 + i}
+			cfg.Augment.Bias = [2]float64{-255 * i / 2, 255 * i / 2}
+			cfg.Augment.Gamma = [2]float64{1 - i, 1 + i}
+		}
+		if err := cfg.Augment.Check(); err != nil {
+			return cfg, at(a.Span, err)
+		}
+	}
+	keep, err := m.trainable()
+	if err != nil {
+		return cfg, at(n.Span, err)
+	}
+	cfg.Trainable = keep
+	loss := n.Node("loss")
+	if trainsQuality(loss) && m.Built.Masks == 1 {
+		// One mask, nothing to choose; a network without a quality head has no such loss.
+		if m.Built.Architecture.Name == "unet" {
+			if n.ArgSpan("loss") != n.Span {
+				return cfg, fault(n.ArgSpan("loss"), "unet predicts no quality; leave quality out of the loss")
+			}
+			loss = withoutQuality(loss)
+		}
+	}
+	cfg.Loss = lossOf(loss, m.Balance)
+	return cfg, nil
+}
+
+// trainsQuality says whether quality is a term of a loss.
+func trainsQuality(n *ir.Node) bool {
+	if n == nil {
+		return false
+	}
+	return n.Op == "quality" || slices.ContainsFunc(n.Inputs(), trainsQuality)
+}
+
+// withoutQuality drops the quality term of the default loss.
+func withoutQuality(n *ir.Node) *ir.Node {
+	if n.Op == "+" {
+		a, b := n.Node("a"), n.Node("b")
+		if a.Op == "quality" {
+			return b
+		}
+		if b.Op == "quality" {
+			return a
+		}
+	}
+	return n
+}
+
+// lossOf lowers a loss of the language to a graph: terms outside best_of_masks are those of the first mask.
+func lossOf(n *ir.Node, balance float64) train.Loss {
+	return func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
+		l := sampleLoss(n, s, out, target)
+		if balance > 0 && len(out.Gates) > 0 {
+			l = gx.Add(l, gx.MulScalar(experts.Balance(out.Gates), balance))
+		}
+		return l
+	}
+}
+
+// sampleLoss gives one value per sample, (B).
+func sampleLoss(n *ir.Node, s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
+	switch n.Op {
+	case "+":
+		return gx.Add(sampleLoss(n.Node("a"), s, out, target), sampleLoss(n.Node("b"), s, out, target))
+	case "*":
+		return gx.MulScalar(sampleLoss(n.Node("b"), s, out, target), n.Num("a"))
+	case "best_of_masks":
+		best, _ := graph.BestOfMasks(maskLoss(n.Node("loss"), s, out.Masks, target))
+		return best
+	case "quality":
+		if out.IoU == nil {
+			s.Failf("the model predicts no quality; leave quality out of the loss")
+		}
+		return graph.QualityLoss(s, out.Masks, out.IoU, target)
+	}
+	first := gx.Slice(out.Masks, gx.AxisRange(), gx.AxisRange(0, 1))
+	return gx.Reshape(maskLoss(n, s, first, target), -1)
+}
+
+// maskLoss gives one value per mask, (B,M).
+func maskLoss(n *ir.Node, s *graph.Scope, logits, target *graph.Node) *graph.Node {
+	switch n.Op {
+	case "+":
+		return gx.Add(maskLoss(n.Node("a"), s, logits, target), maskLoss(n.Node("b"), s, logits, target))
+	case "*":
+		return gx.MulScalar(maskLoss(n.Node("b"), s, logits, target), n.Num("a"))
+	case "dice":
+		return graph.DiceLoss(s, logits, target)
+	case "bce":
+		return graph.BCELoss(s, logits, target)
+	}
+	s.Failf("%s is no loss of a single mask", n.Op)
+	return nil
+}
