@@ -52,15 +52,14 @@ func main() {
 
 func run(args []string) int {
 	var c cli
-	parser, err := kong.New(&c, kong.Name("mseg"), kong.Description("A language for experiments in medical image segmentation."),
+	ctx, stop := interruptible()
+	defer stop()
+	parser, err := kong.New(&c, kong.BindTo(ctx, (*context.Context)(nil)), kong.Name("mseg"), kong.Description("A language for experiments in medical image segmentation."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.DefaultEnvars("MSEG"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mseg:", err)
 		return 1
 	}
-	ctx, stop := interruptible()
-	defer stop()
-	parser.BindTo(ctx, (*context.Context)(nil))
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}

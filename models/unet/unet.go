@@ -1,0 +1,111 @@
+// Package unet is the plain U-Net that every other model has to beat: two
+// convolutions a level, instance norm, leaky ReLU, max pooling on the way
+// down, transposed convolutions on the way up, and a skip connection between
+// the two at every level (Ronneberger et al. 2015; norm and activation as in
+// nnU-Net, Isensee et al. 2021).
+//
+// Given an image with values 0..255 it answers the logits of one mask. It can
+// be told where to look: with [Box] the box prompt enters as a fourth channel
+// that is 1 inside the box and 0 outside. It knows nothing of task, organ or
+// modality.
+package unet
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/shapes"
+	gx "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/mseg-lang/mseg/ops/graph"
+)
+
+// Prompt says what the network is told about where the target lies.
+type Prompt int
+
+const (
+	Box  Prompt = iota // the box, filled, as a fourth channel
+	None               // nothing
+)
+
+// Config describes one U-Net.
+type Config struct {
+	Image  int // side of the square image in pixels
+	Base   int // channels of the first level; doubled at each further one
+	Depth  int // levels, at least 1
+	Prompt Prompt
+}
+
+// instanceNormEps and slope are PyTorch's and nnU-Net's constants.
+const (
+	instanceNormEps = 1e-5
+	slope           = 0.01
+)
+
+// Validate reports the first thing that is wrong.
+func (c Config) Validate() error {
+	switch {
+	case c.Base < 1:
+		return fmt.Errorf("unet: base is %d channels, expected at least 1", c.Base)
+	case c.Depth < 1 || c.Depth > 10:
+		return fmt.Errorf("unet: depth is %d levels, expected 1 to 10", c.Depth)
+	case c.Image < 1 || c.Image%(1<<(c.Depth-1)) != 0:
+		return fmt.Errorf("unet: an image of %d px cannot be halved %d times; use a multiple of %d", c.Image, c.Depth-1, 1<<(c.Depth-1))
+	case c.Prompt != Box && c.Prompt != None:
+		return fmt.Errorf("unet: prompt kind %d is unknown", c.Prompt)
+	}
+	return nil
+}
+
+// Network builds the network. The configuration must be valid.
+func (c Config) Network() graph.Network {
+	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
+		x := graph.InstanceNorm(s, in.Image, instanceNormEps, false) // (B,S,S,3), each image and colour standardised
+		if c.Prompt == Box {
+			x = gx.Concatenate([]*gx.Node{x, c.filled(in.Box)}, -1) // (B,S,S,4)
+		}
+
+		skips := make([]*gx.Node, c.Depth)
+		for i := range c.Depth {
+			if i > 0 {
+				x = graph.MaxPool2(s, x)
+			}
+			x = twice(s.In("down.%d", i), x, c.Base<<i) // (B,S/2ⁱ,S/2ⁱ,base·2ⁱ)
+			skips[i] = x
+		}
+		for i := c.Depth - 2; i >= 0; i-- {
+			up := s.In("up.%d", i)
+			x = graph.ConvTranspose2d(up.In("expand"), x, c.Base<<i, graph.Conv{Kernel: 2, Stride: 2})
+			x = twice(up, gx.Concatenate([]*gx.Node{skips[i], x}, -1), c.Base<<i)
+		}
+		logits := graph.Conv2d(s.In("head"), x, 1, graph.Conv{Kernel: 1})    // (B,S,S,1)
+		return graph.Outputs{Masks: gx.TransposeAllAxes(logits, 0, 3, 1, 2)} // (B,1,S,S)
+	}
+}
+
+// twice is convolution, norm and activation, two times. The norm takes the
+// mean away, so the convolutions need no bias.
+func twice(s *graph.Scope, x *gx.Node, channels int) *gx.Node {
+	for i := range 2 {
+		x = graph.Conv2d(s.In("conv%d", i), x, channels, graph.Conv{Kernel: 3, Padding: 1, NoBias: true})
+		x = graph.LeakyReLU(graph.InstanceNorm(s.In("norm%d", i), x, instanceNormEps, true), slope)
+	}
+	return x
+}
+
+// filled is 1 in pixels from x0 to x1 and from y0 to y1, both included, and 0
+// elsewhere.
+//
+// box: (B,4). Returns (B,S,S,1).
+func (c Config) filled(box *gx.Node) *gx.Node {
+	side := func(axis, low, high int) *gx.Node { // 1 between two sides of the box
+		dims := []int{1, 1, 1, 1}
+		dims[axis] = c.Image
+		at := gx.Iota(box.Graph(), shapes.Make(box.DType(), dims...), axis)
+		corner := func(i int) *gx.Node {
+			return gx.Reshape(gx.SliceAxis(box, 1, gx.AxisElem(i)), -1, 1, 1, 1)
+		}
+		inside := gx.LogicalAnd(gx.GreaterOrEqual(at, corner(low)), gx.LessOrEqual(at, corner(high)))
+		return gx.ConvertDType(inside, box.DType())
+	}
+	return gx.Mul(side(2, 0, 2), side(1, 1, 3))
+}

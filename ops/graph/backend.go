@@ -1,0 +1,115 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/gomlx/compute"
+)
+
+// Backend is where programs run.
+type Backend struct {
+	engine compute.Backend
+	kind   string
+	facts  Provenance
+	reason string
+}
+
+// Provenance is what results depend on besides the script: it belongs into
+// every record of a run. On XLA the last bits depend on the thread count.
+type Provenance struct {
+	Backend      string `json:"backend"`                 // go or xla
+	Description  string `json:"description"`             // for people
+	Plugin       string `json:"plugin,omitempty"`        // path of the PJRT plugin
+	PluginSHA256 string `json:"plugin_sha256,omitempty"` // of the plugin
+	PJRT         string `json:"pjrt_api,omitempty"`      // version of its interface
+	Threads      int    `json:"threads"`
+	SIMD         bool   `json:"simd"` // of the go backend's matrix product
+}
+
+// Name is "go" or "xla".
+func (b *Backend) Name() string { return b.kind }
+
+// Description is one line for people.
+func (b *Backend) Description() string { return b.facts.Description }
+
+// Reason says why this backend was chosen.
+func (b *Backend) Reason() string { return b.reason }
+
+// Provenance returns what is to be recorded with results.
+func (b *Backend) Provenance() Provenance { return b.facts }
+
+// Open opens a backend:
+//
+//	go        GoMLX's interpreter, always there
+//	xla       the plugin that InstallCPU has put into the cache
+//	xla:PATH  the PJRT plugin at PATH
+//	""        xla if its plugin is installed and this program can use it, else
+//	          go; Reason says which and why
+//
+// It never downloads anything. A plugin's checksum is verified before it is
+// opened; one that is not known is first tried in a child process, since a
+// damaged or too old library takes the process down with it.
+func Open(spec string) (*Backend, error) {
+	switch {
+	case spec == "go":
+		return openGo("asked for"), nil
+	case spec == "xla":
+		path, err := InstalledCPU()
+		if err != nil {
+			return nil, err
+		}
+		return openXLA(path, true, "asked for")
+	case strings.HasPrefix(spec, "xla:"):
+		path := strings.TrimPrefix(spec, "xla:")
+		if path == "" || strings.Contains(path, ",") {
+			return nil, fmt.Errorf("backend %q: the path of a PJRT plugin was expected after xla: (without commas)", spec)
+		}
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		return openXLA(path, false, "asked for")
+	case spec == "":
+		return openAuto()
+	}
+	return nil, fmt.Errorf("backend %q is unknown; use go, xla or xla:PATH", spec)
+}
+
+func openAuto() (*Backend, error) {
+	if xlaMissing != "" {
+		return openGo(xlaMissing), nil
+	}
+	path, err := InstalledCPU()
+	var absent *NotInstalledError
+	switch {
+	case errors.As(err, &absent):
+		return openGo("no XLA plugin is installed in " + absent.Dir), nil
+	case err != nil:
+		return nil, err
+	}
+	return openXLA(path, true, "its plugin is installed")
+}
+
+func openGo(reason string) *Backend {
+	description := "GoMLX interpreter"
+	if simd {
+		description += ", SIMD"
+	} else {
+		description += ", built without SIMD (GOEXPERIMENT=simd makes it ten times as fast)"
+	}
+	threads := runtime.GOMAXPROCS(0)
+	return &Backend{
+		engine: interpreter(), kind: "go", reason: "go: " + reason,
+		facts: Provenance{
+			Backend: "go", Threads: threads, SIMD: simd,
+			Description: fmt.Sprintf("%s, %d threads", description, threads),
+		},
+	}
+}
+
+// SIMD says whether the go backend of this build multiplies matrices with vector instructions (GOEXPERIMENT=simd on amd64).
+func SIMD() bool { return simd }

@@ -1,0 +1,20 @@
+package graph
+
+// Inputs is one batch as a segmentation network sees it. S is the side of the
+// square image in pixels, B the batch size.
+type Inputs struct {
+	Image    *Node // (B,S,S,3), values 0..255
+	Box      *Node // (B,4) box prompt x0,y0,x1,y1 in pixels of the image
+	Modality *Node // (B) int32, row of the modality table
+	Organ    *Node // (B,4) int32: level 1, level 2, level 3 of the taxonomy, row of the task
+}
+
+// Outputs is what a segmentation network answers.
+type Outputs struct {
+	Masks *Node   // (B,M,S,S) logits of M candidate masks
+	IoU   *Node   // (B,M) predicted quality of each mask; nil if the network predicts none
+	Gates []*Node // per block the expert weights (B,experts); may be empty
+}
+
+// Network builds a segmentation network.
+type Network func(s *Scope, in Inputs) Outputs

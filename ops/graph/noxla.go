@@ -1,0 +1,18 @@
+//go:build !(cgo && linux)
+
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// xlaMissing says why this program cannot use XLA, if it cannot.
+const xlaMissing = "this program was built without XLA, which needs Linux and cgo (CGO_ENABLED=1 and a C compiler)"
+
+func openXLA(path string, _ bool, _ string) (*Backend, error) {
+	return nil, fmt.Errorf("opening plugin %s: %w", path, errors.New(xlaMissing))
+}
+
+func probe(io.Writer, string) error { return errors.New(xlaMissing) }

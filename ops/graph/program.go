@@ -1,0 +1,235 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	gx "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// ProgramConfig says how a program is built.
+type ProgramConfig struct {
+	Name     string                 // for messages
+	Training bool                   // dropout acts
+	Taps     func(name string) bool // which activations to return besides the outputs; nil for none
+	Float64  bool                   // compute in float64, for checks against references
+}
+
+// AllTaps asks a program for every named activation.
+func AllTaps(string) bool { return true }
+
+// Program is a compiled network. Its shapes are fixed; for another batch size
+// another one is compiled. It may be called by several goroutines.
+type Program struct {
+	b     *Backend
+	name  string
+	specs []Spec
+	code  *code
+	taps  []string
+	outs  int
+}
+
+// Result is what a call of a program returns. Integers and truth values among
+// the outputs come as floats.
+type Result struct {
+	Outputs []*Tensor
+	Taps    map[string]*Tensor
+}
+
+// NewProgram builds and compiles. On XLA this takes seconds for a large
+// network and cannot be interrupted.
+func NewProgram(b *Backend, cfg ProgramConfig, inputs []Shape, build Build) (*Program, error) {
+	p := &Program{b: b, name: cfg.Name}
+	float := dtypes.Float32
+	if cfg.Float64 {
+		float = dtypes.Float64
+	}
+	var err error
+	p.code, err = compile(b, cfg.Name, inputs, float, func(c *construction) []*Node {
+		c.training, c.wantTap = cfg.Training, cfg.Taps
+		outputs := slices.Clone(build(c.root(), c.inputs(inputs)))
+		p.outs, p.specs = len(outputs), c.specs
+		for _, t := range c.taps {
+			p.taps = append(p.taps, t.name)
+			outputs = append(outputs, t.node)
+		}
+		for i, n := range outputs {
+			if n.DType() != float {
+				outputs[i] = gx.ConvertDType(n, float)
+			}
+		}
+		return outputs
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Specs lists the parameters in order of creation.
+func (p *Program) Specs() []Spec { return slices.Clone(p.specs) }
+
+// Call runs the program. The seed decides its random tensors (dropout) and is
+// ignored by a program without any. A call that has begun is not interrupted:
+// ctx is looked at before.
+func (p *Program) Call(ctx context.Context, params *DeviceParams, seed uint64, inputs ...Value) (*Result, error) {
+	results, err := p.code.run(ctx, params, seed, inputs, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.name, err)
+	}
+	defer finalize(results)
+	r := &Result{Taps: map[string]*Tensor{}}
+	for i, t := range results {
+		data, err := download(t)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
+		host := &Tensor{Dims: slices.Clone(t.Shape().Dimensions), Data: data}
+		if i < p.outs {
+			r.Outputs = append(r.Outputs, host)
+		} else {
+			r.Taps[p.taps[i-p.outs]] = host
+		}
+	}
+	return r, nil
+}
+
+// Free releases the compiled code. The program is not to be called again.
+func (p *Program) Free() { p.code.free() }
+
+// code is a compiled graph with the order of its arguments.
+type code struct {
+	b      *Backend
+	g      *gx.Graph
+	float  dtypes.DType
+	inputs []Shape
+	feeds  []feed
+}
+
+func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body func(c *construction) []*Node) (*code, error) {
+	x := &code{b: b, float: float, inputs: inputs}
+	for i, s := range inputs {
+		for _, d := range s.Dims {
+			if d < 1 {
+				return nil, fmt.Errorf("%s: input %d has shape %v; every dimension must be at least 1", name, i, s)
+			}
+		}
+	}
+	err := caught(func() {
+		x.g = gx.NewGraph(b.engine, name)
+		c := newConstruction(x.g, b.kind, float)
+		outputs := body(c)
+		if len(outputs) == 0 {
+			panic(buildFault{fmt.Errorf("it returns no output")})
+		}
+		x.feeds = c.feeds
+		if err := x.g.Compile(outputs...); err != nil {
+			panic(err)
+		}
+	})
+	if err != nil {
+		x.free()
+		return nil, fmt.Errorf("building %s: %w", name, err)
+	}
+	return x, nil
+}
+
+// run executes the graph. extra supplies arguments that are neither inputs nor
+// parameters nor random tensors; they stay the caller's.
+func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, inputs []Value, extra func(f feed) (*tensors.Tensor, error)) ([]*tensors.Tensor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := x.checkInputs(inputs); err != nil {
+		return nil, err
+	}
+	if params != nil && params.b != x.b {
+		return nil, fmt.Errorf("the parameters were placed on backend %s, the program runs on %s", params.b.Name(), x.b.Name())
+	}
+	var temporary []*tensors.Tensor
+	defer func() { finalize(temporary) }()
+
+	args := make([]*tensors.Tensor, len(x.feeds))
+	for i, f := range x.feeds {
+		var err error
+		switch f.kind {
+		case feedInput:
+			args[i], err = x.input(inputs[f.index])
+			temporary = append(temporary, args[i])
+		case feedDraw:
+			r := Stream(seed, f.name)
+			data := make([]float32, size(f.dims))
+			for j := range data {
+				data[j] = r.Float32()
+			}
+			args[i], err = x.b.upload(data, x.float, f.dims)
+			temporary = append(temporary, args[i])
+		case feedParam:
+			if params == nil {
+				return nil, fmt.Errorf("parameter %q is needed, but no parameters were given", f.name)
+			}
+			args[i], err = params.tensor(f.name, x.float, f.dims)
+		default:
+			args[i], err = extra(f)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	var results []*tensors.Tensor
+	err := caught(func() {
+		buffers := make([]compute.Buffer, len(args))
+		for i, t := range args {
+			var err error
+			if buffers[i], err = t.Buffer(x.b.engine, 0); err != nil {
+				panic(err)
+			}
+		}
+		results = x.g.RunWithBuffers(buffers, make([]bool, len(args)), 0)
+	})
+	return results, err
+}
+
+func (x *code) checkInputs(inputs []Value) error {
+	if len(inputs) != len(x.inputs) {
+		return fmt.Errorf("%d inputs were given, %d are declared", len(inputs), len(x.inputs))
+	}
+	for i, v := range inputs {
+		want := x.inputs[i]
+		n := len(v.Floats)
+		if want.Integer {
+			n = len(v.Ints)
+		}
+		given := Shape{Dims: v.Dims, Integer: v.Ints != nil}
+		if given.Integer != want.Integer || !slices.Equal(v.Dims, want.Dims) || n != size(want.Dims) {
+			return fmt.Errorf("input %d is %v with %d values, %v is declared", i, given, n, want)
+		}
+	}
+	return nil
+}
+
+func (x *code) input(v Value) (*tensors.Tensor, error) {
+	if v.Ints != nil {
+		return place(x.b, v.Ints, dtypes.Int32, v.Dims)
+	}
+	return x.b.upload(v.Floats, x.float, v.Dims)
+}
+
+func (x *code) free() {
+	if x != nil && x.g != nil {
+		_ = caught(x.g.Finalize)
+		x.g = nil
+	}
+}
+
+func finalize(ts []*tensors.Tensor) {
+	for _, t := range ts {
+		if t != nil {
+			_ = t.FinalizeAll()
+		}
+	}
+}

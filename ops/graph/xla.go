@@ -1,0 +1,129 @@
+//go:build cgo && linux
+
+package graph
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/gomlx/go-xla/compute/xla"
+	"github.com/gomlx/go-xla/pjrt"
+	gx "github.com/gomlx/gomlx/core/graph"
+)
+
+// xlaMissing says why this program cannot use XLA, if it cannot.
+const xlaMissing = ""
+
+// threadsVar sets the CPU client's thread count when the client is created. If
+// it is unset the plugin takes the number of usable cores, which the record of
+// a run would then not know.
+const threadsVar = "PJRT_NPROC"
+
+// oldestPJRT is the interface go-xla was written against; an older plugin
+// lacks functions it calls.
+const oldestPJRT = 104
+
+func openXLA(path string, installed bool, reason string) (*Backend, error) {
+	sum, err := verifyPlugin(path, installed)
+	if err != nil {
+		return nil, err
+	}
+	b, err := openVerified(path)
+	if err != nil {
+		return nil, err
+	}
+	b.reason = "xla: " + reason
+	b.facts.PluginSHA256 = sum
+	return b, nil
+}
+
+// openVerified opens a plugin that is known to be sound.
+func openVerified(path string) (*Backend, error) {
+	threads, err := clientThreads()
+	if err != nil {
+		return nil, err
+	}
+	config, options := path, pjrt.NamedValuesMap{}
+	if strings.Contains(strings.ToLower(filepath.Base(path)), "cpu") {
+		// One device: with several, the CPU client splits its threads.
+		options["cpu_device_count"] = int64(1)
+	} else {
+		// Full float32 products, so that results agree with the CPU's.
+		config += ",tf32=false"
+	}
+	b := &Backend{kind: "xla"}
+	var version string
+	fault := caught(func() {
+		plugin, e := pjrt.GetPlugin(path)
+		if e != nil {
+			err = e
+			return
+		}
+		major, minor := plugin.Version()
+		version = fmt.Sprintf("%d.%d", major, minor)
+		if major != 0 || minor < oldestPJRT {
+			err = fmt.Errorf("its PJRT interface is version %s, 0.%d or newer is needed", version, oldestPJRT)
+			return
+		}
+		engine, e := xla.NewWithOptions(config, options)
+		if e != nil {
+			err = e
+			return
+		}
+		b.engine = engine
+	})
+	if err == nil {
+		err = fault
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening PJRT plugin %s: %w", path, firstLine(err))
+	}
+	b.facts = Provenance{
+		Backend: "xla", Plugin: path, PJRT: version, Threads: threads, SIMD: simd,
+		Description: fmt.Sprintf("XLA through PJRT %s, %d threads (%s)", version, threads, filepath.Base(path)),
+	}
+	return b, nil
+}
+
+// clientThreads is the number of threads the client will use; it is set in the
+// environment, where the plugin looks for it, unless the user has set it.
+func clientThreads() (int, error) {
+	if text := os.Getenv(threadsVar); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return 0, fmt.Errorf("the environment variable %s is %q, a number of threads was expected", threadsVar, text)
+		}
+		return n, nil
+	}
+	n := runtime.NumCPU()
+	return n, os.Setenv(threadsVar, strconv.Itoa(n))
+}
+
+// probe opens a plugin and lets it add 2 and 2.
+func probe(w io.Writer, path string) error {
+	b, err := openVerified(path)
+	if err != nil {
+		return err
+	}
+	double := func(_ *Scope, in []*Node) []*Node { return []*Node{gx.Add(in[0], in[0])} }
+	p, err := NewProgram(b, ProgramConfig{Name: "probe"}, []Shape{F32()}, double)
+	if err != nil {
+		return err
+	}
+	r, err := p.Call(context.Background(), nil, 0, Floats([]float32{2}))
+	if err != nil {
+		return err
+	}
+	sum := r.Outputs[0].Data[0]
+	if sum != 4 {
+		return fmt.Errorf("plugin %s adds 2 and 2 to %g", path, sum)
+	}
+	fmt.Fprintf(w, "PJRT %s\n", b.facts.PJRT)
+	return nil
+}

@@ -1,0 +1,207 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+)
+
+// Jitter enlarges the box prompt: every side moves outwards by its own whole
+// number of pixels from Min..Max, both included, and stops at the edge of the
+// image. MedSegX trains with 0..19.
+type Jitter struct{ Min, Max int }
+
+func (j Jitter) apply(r *rand.Rand, box *[4]float32, side int) {
+	for k := range box {
+		shift := float32(j.Min + r.IntN(j.Max-j.Min+1))
+		if k < 2 {
+			box[k] = max(0, box[k]-shift)
+		} else {
+			box[k] = min(float32(side), box[k]+shift)
+		}
+	}
+}
+
+// Augment changes images and targets at random while training. The zero value
+// changes nothing. A pair of equal numbers is a fixed value; {0,0} means off.
+type Augment struct {
+	FlipHorizontal float64    // probability of a left-right flip
+	FlipVertical   float64    // probability of an up-down flip
+	Rotate         float64    // degrees; angle from U(-Rotate, Rotate)
+	Scale          [2]float64 // factor of magnification, from U(lo, hi)
+	Gain           [2]float64 // factor of contrast around the image's mean, from U(lo, hi)
+	Bias           [2]float64 // grey values added, from U(lo, hi), of 0..255
+	Gamma          [2]float64 // exponent on the values scaled to 0..1, from U(lo, hi)
+	Noise          float64    // standard deviation of added noise in grey values, from U(0, Noise)
+}
+
+// Check returns an error for parameters that make no sense.
+func (a Augment) Check() error {
+	for name, p := range map[string]float64{"horizontal flip": a.FlipHorizontal, "vertical flip": a.FlipVertical} {
+		if p < 0 || p > 1 {
+			return fmt.Errorf("augmentation: the probability of a %s is %g, expected 0 to 1", name, p)
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		limit [2]float64
+		above bool // must be above 0
+	}{{"scale", a.Scale, true}, {"gain", a.Gain, true}, {"bias", a.Bias, false}, {"gamma", a.Gamma, true}} {
+		if c.limit[0] > c.limit[1] || (c.above && on(c.limit) && c.limit[0] <= 0) {
+			return fmt.Errorf("augmentation: %s from %g to %g is not possible", c.name, c.limit[0], c.limit[1])
+		}
+	}
+	if a.Rotate < 0 || a.Noise < 0 {
+		return fmt.Errorf("augmentation: rotation by %g degrees or noise of %g is negative", a.Rotate, a.Noise)
+	}
+	return nil
+}
+
+func on(limits [2]float64) bool { return limits != [2]float64{} }
+
+func draw(r *rand.Rand, limits [2]float64) float64 {
+	return limits[0] + (limits[1]-limits[0])*r.Float64()
+}
+
+// apply augments an example. The box is taken anew from the moved target, first
+// to last pixel as everywhere; a movement that would leave no target is not
+// made.
+func (a Augment) apply(r *rand.Rand, e *Example, side int) {
+	if m, moves := a.movement(r, side); moves {
+		target := make([]uint8, len(e.Target))
+		m.nearest(e.Target, target, side)
+		if box, ok := boundingBox(target, side); ok {
+			image := make([]float32, len(e.Image))
+			m.bilinear(e.Image, image, side)
+			copy(e.Image, image)
+			copy(e.Target, target)
+			e.Box = box
+		}
+	}
+	a.intensity(r, e.Image)
+}
+
+// movement is an affine map from places in the new image to places in the old
+// one: x' = xx·x + xy·y + x0, y' likewise.
+type movement struct{ xx, xy, x0, yx, yy, y0 float64 }
+
+func (a Augment) movement(r *rand.Rand, side int) (movement, bool) {
+	flipX, flipY := 1.0, 1.0
+	if a.FlipHorizontal > 0 && r.Float64() < a.FlipHorizontal {
+		flipX = -1
+	}
+	if a.FlipVertical > 0 && r.Float64() < a.FlipVertical {
+		flipY = -1
+	}
+	angle, scale := 0.0, 1.0
+	if a.Rotate > 0 {
+		angle = (2*r.Float64() - 1) * a.Rotate * math.Pi / 180
+	}
+	if on(a.Scale) {
+		scale = draw(r, a.Scale)
+	}
+	if flipX == 1 && flipY == 1 && angle == 0 && scale == 1 {
+		return movement{}, false
+	}
+	sin, cos := math.Sincos(angle)
+	m := movement{
+		xx: flipX * cos / scale, xy: flipX * sin / scale,
+		yx: -flipY * sin / scale, yy: flipY * cos / scale,
+	}
+	// The centre of the image stays where it is.
+	c := float64(side-1) / 2
+	m.x0, m.y0 = c-m.xx*c-m.xy*c, c-m.yx*c-m.yy*c
+	return m, true
+}
+
+func (m movement) at(x, y int) (float64, float64) {
+	fx, fy := float64(x), float64(y)
+	return m.xx*fx + m.xy*fy + m.x0, m.yx*fx + m.yy*fy + m.y0
+}
+
+// nearest moves a mask; what comes from outside is background.
+func (m movement) nearest(from, to []uint8, side int) {
+	for y := range side {
+		for x := range side {
+			fx, fy := m.at(x, y)
+			ix, iy := int(math.Floor(fx+0.5)), int(math.Floor(fy+0.5))
+			if ix >= 0 && iy >= 0 && ix < side && iy < side {
+				to[y*side+x] = from[iy*side+ix]
+			}
+		}
+	}
+}
+
+// bilinear moves an image of three channels; what comes from outside is black.
+func (m movement) bilinear(from, to []float32, side int) {
+	for y := range side {
+		for x := range side {
+			fx, fy := m.at(x, y)
+			ix, iy := int(math.Floor(fx)), int(math.Floor(fy))
+			dx, dy := float32(fx-float64(ix)), float32(fy-float64(iy))
+			for k, corner := range [4]struct{ x, y int }{{ix, iy}, {ix + 1, iy}, {ix, iy + 1}, {ix + 1, iy + 1}} {
+				if corner.x < 0 || corner.y < 0 || corner.x >= side || corner.y >= side {
+					continue
+				}
+				wx, wy := 1-dx, 1-dy
+				if k&1 == 1 {
+					wx = dx
+				}
+				if k&2 == 2 {
+					wy = dy
+				}
+				for c := range 3 {
+					to[(y*side+x)*3+c] += wx * wy * from[(corner.y*side+corner.x)*3+c]
+				}
+			}
+		}
+	}
+}
+
+// intensity changes grey values and keeps them within 0..255.
+func (a Augment) intensity(r *rand.Rand, image []float32) {
+	if !on(a.Gain) && !on(a.Bias) && !on(a.Gamma) && a.Noise == 0 {
+		return
+	}
+	gain, bias, gamma, noise := 1.0, 0.0, 1.0, 0.0
+	if on(a.Gain) {
+		gain = draw(r, a.Gain)
+	}
+	if on(a.Bias) {
+		bias = draw(r, a.Bias)
+	}
+	if on(a.Gamma) {
+		gamma = draw(r, a.Gamma)
+	}
+	if a.Noise > 0 {
+		noise = a.Noise * r.Float64()
+	}
+	mean := 0.0
+	for _, v := range image {
+		mean += float64(v)
+	}
+	mean /= float64(len(image))
+	for i, v := range image {
+		w := mean + gain*(float64(v)-mean) + bias
+		if gamma != 1 {
+			w = 255 * math.Pow(min(max(w/255, 0), 1), gamma)
+		}
+		if noise > 0 {
+			w += noise * r.NormFloat64()
+		}
+		image[i] = float32(min(max(w, 0), 255))
+	}
+}
+
+// boundingBox is the box around a mask, from its first to its last row and
+// column; ok is false if the mask is empty.
+func boundingBox(mask []uint8, side int) (box [4]float32, ok bool) {
+	x0, y0, x1, y1 := side, side, -1, -1
+	for i, v := range mask {
+		if v != 0 {
+			x, y := i%side, i/side
+			x0, y0, x1, y1 = min(x0, x), min(y0, y), max(x1, x), max(y1, y)
+		}
+	}
+	return [4]float32{float32(x0), float32(y0), float32(x1), float32(y1)}, x1 >= 0
+}

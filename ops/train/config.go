@@ -1,0 +1,120 @@
+package train
+
+import (
+	"fmt"
+
+	"github.com/mseg-lang/mseg/ops/graph"
+)
+
+// Config is everything that decides a training run, besides network,
+// parameters and data.
+type Config struct {
+	Size      int // side of the square images, pixels
+	Epochs    int
+	BatchSize int
+
+	Rate      float64 // learning rate
+	Schedule  Schedule
+	Optimizer graph.AdamW            // the zero value means graph.DefaultAdamW
+	Trainable func(name string) bool // nil means all
+	Loss      Loss                   // nil means BestDiceBCE
+
+	Jitter  Jitter
+	Augment Augment
+	Seeds   Seeds
+
+	// Validation is predicted after every epoch; the parameters with the
+	// highest mean Dice are kept. nil: no validation, nothing is best.
+	Validation Source
+	Select     Selection // which of several masks is validated
+
+	// Dir receives last.safetensors and best.safetensors; empty: no files.
+	Dir string
+	// CheckpointSteps writes a checkpoint every so many steps too; 0: only
+	// after each epoch and when the run is interrupted.
+	CheckpointSteps int
+	// Resume continues from last.safetensors in Dir, if it is there.
+	Resume bool
+
+	Progress func(Event) // called from the goroutine of Run; may be nil
+}
+
+// Seeds by purpose. Init is used only for parameters that are not given.
+type Seeds struct{ Init, Shuffle, Jitter, Augment, Dropout uint64 }
+
+// SameSeeds uses one seed for every purpose.
+func SameSeeds(seed uint64) Seeds { return Seeds{seed, seed, seed, seed, seed} }
+
+// Loss compares the outputs of a network with targets (B,S,S) of zeros and
+// ones and gives one value per sample, (B).
+type Loss func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node
+
+// BestDiceBCE is Dice loss plus binary cross-entropy of every candidate mask,
+// of which each sample's smallest counts (MedSegX).
+func BestDiceBCE(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
+	best, _ := graph.BestOfMasks(graph.DiceBCELoss(s, out.Masks, target))
+	return best
+}
+
+// Event reports progress. Epochs and steps are counted from 1.
+type Event struct {
+	Phase           string // compiling, training, validating, or epoch at its end
+	Epoch, Epochs   int
+	Step, Steps     int     // over the whole run
+	Loss            float64 // of the step; of the epoch at its end
+	GradientNorm    float64
+	Rate            float64
+	ImagesPerSecond float64
+	Record          *Record // at the end of an epoch
+}
+
+// Record is the history of one epoch.
+type Record struct {
+	Epoch int      `json:"epoch"` // from 1
+	Loss  float64  `json:"loss"`  // mean over the samples
+	Rate  float64  `json:"rate"`  // of the last step
+	Dice  *float64 `json:"dice,omitempty"`
+}
+
+func (c *Config) check(data Source) error {
+	switch {
+	case c.Size < 1:
+		return fmt.Errorf("the image size is %d pixels, expected at least 1", c.Size)
+	case c.Epochs < 1:
+		return fmt.Errorf("%d epochs were asked for, expected at least 1", c.Epochs)
+	case c.BatchSize < 1:
+		return fmt.Errorf("the batch size is %d, expected at least 1", c.BatchSize)
+	case !(c.Rate > 0) || c.Rate > 1e6:
+		return fmt.Errorf("the learning rate is %g, expected a number above 0", c.Rate)
+	case c.Jitter.Min < 0 || c.Jitter.Max < c.Jitter.Min:
+		return fmt.Errorf("the box jitter goes from %d to %d pixels, expected 0 ≤ min ≤ max", c.Jitter.Min, c.Jitter.Max)
+	case c.Resume && c.Dir == "":
+		return fmt.Errorf("a run can only be resumed from a folder, none is given")
+	case data.Len() == 0:
+		return fmt.Errorf("training: %w", errEmpty)
+	case c.Validation != nil && c.Validation.Len() == 0:
+		return fmt.Errorf("validation: %w", errEmpty)
+	}
+	if err := c.Select.check(); err != nil {
+		return err
+	}
+	if err := c.Augment.Check(); err != nil {
+		return err
+	}
+	if err := c.Schedule.Check(c.Epochs); err != nil {
+		return err
+	}
+	if c.Loss == nil {
+		c.Loss = BestDiceBCE
+	}
+	o := &c.Optimizer
+	if o.Beta1 == 0 && o.Beta2 == 0 && o.Eps == 0 && o.WeightDecay == 0 {
+		d := graph.DefaultAdamW()
+		d.Decayed, d.ClipNorm = o.Decayed, o.ClipNorm
+		*o = d
+	}
+	if o.Beta1 < 0 || o.Beta1 >= 1 || o.Beta2 < 0 || o.Beta2 >= 1 || o.Eps <= 0 || o.WeightDecay < 0 || o.ClipNorm < 0 {
+		return fmt.Errorf("AdamW with betas %g and %g, eps %g, weight decay %g, norm limit %g is not possible", o.Beta1, o.Beta2, o.Eps, o.WeightDecay, o.ClipNorm)
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/mseg-lang/mseg/ops/graph"
+)
+
+// Prediction is a network's answer for one sample. The arrays belong to the
+// receiver.
+type Prediction struct {
+	Masks  []float32   // M·S·S logits
+	Count  int         // M, number of masks
+	IoU    []float32   // M predicted qualities; nil if the network predicts none
+	Gates  [][]float32 // per block the weight of each expert
+	Chosen int         // the mask that Selection picks
+}
+
+// Mask returns the logits of one mask, S·S.
+func (p *Prediction) Mask(m int) []float32 {
+	n := len(p.Masks) / p.Count
+	return p.Masks[m*n : (m+1)*n]
+}
+
+// Selection says which of several candidate masks counts.
+type Selection string
+
+const (
+	// SelectQuality takes the mask with the highest predicted IoU, the first
+	// one if the network predicts none. It is the default.
+	SelectQuality Selection = "quality"
+	// SelectFirst takes the first mask.
+	SelectFirst Selection = "first"
+	// SelectOracle takes the mask with the highest Dice against the target,
+	// which only an evaluation can know: MedSegX's published rule. Its numbers
+	// are not those a user would see.
+	SelectOracle Selection = "oracle"
+)
+
+func (s Selection) check() error {
+	switch s {
+	case "", SelectQuality, SelectFirst, SelectOracle:
+		return nil
+	}
+	return fmt.Errorf("mask selection %q is unknown; use quality, first or oracle", string(s))
+}
+
+func (s Selection) choose(p *Prediction, target []uint8) int {
+	best := 0
+	for m := 1; m < p.Count; m++ {
+		switch s {
+		case SelectFirst:
+		case SelectOracle:
+			if Dice(p.Mask(m), target) > Dice(p.Mask(best), target) {
+				best = m
+			}
+		default:
+			if p.IoU != nil && p.IoU[m] > p.IoU[best] {
+				best = m
+			}
+		}
+	}
+	return best
+}
+
+// Dice is the Dice coefficient 2|P∩T|/(|P|+|T|) of a mask of logits, positive
+// ones belonging to it, and a target. Two empty masks agree: 1.
+func Dice(logits []float32, target []uint8) float64 {
+	var both, total int
+	for i, v := range logits {
+		p, t := v > 0, target[i] != 0
+		if p {
+			total++
+		}
+		if t {
+			total++
+		}
+		if p && t {
+			both++
+		}
+	}
+	if total == 0 {
+		return 1
+	}
+	return 2 * float64(both) / float64(total)
+}
+
+// Predictor runs a network on batches of one fixed size.
+type Predictor struct {
+	program     *graph.Program
+	size, batch int
+	iou         bool
+	selection   Selection
+}
+
+// NewPredictor compiles the network for images of size×size pixels, batch at a
+// time.
+func NewPredictor(b *graph.Backend, net graph.Network, size, batch int, selection Selection) (*Predictor, error) {
+	if size < 1 || batch < 1 {
+		return nil, fmt.Errorf("prediction: image size %d and batch size %d must be at least 1", size, batch)
+	}
+	if err := selection.check(); err != nil {
+		return nil, err
+	}
+	p := &Predictor{size: size, batch: batch, selection: selection}
+	var err error
+	p.program, err = graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(batch, size),
+		func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+			out := network(s, net, in, batch, size)
+			nodes := []*graph.Node{out.Masks}
+			if p.iou = out.IoU != nil; p.iou {
+				nodes = append(nodes, out.IoU)
+			}
+			return append(nodes, out.Gates...)
+		})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Specs lists the network's parameters.
+func (p *Predictor) Specs() []graph.Spec { return p.program.Specs() }
+
+// Free releases the compiled network.
+func (p *Predictor) Free() { p.program.Free() }
+
+// Predict answers every sample of the source, in order, and hands each to
+// yield with its number and the example it belongs to, which is valid until
+// yield returns. The first error, yield's included, ends it.
+func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, source Source, yield func(i int, e *Example, answer *Prediction) error) error {
+	if source.Len() == 0 {
+		return errEmpty
+	}
+	in := newBatch(p.batch, p.size)
+	examples := make([]Example, 0, p.batch)
+	for start := 0; start < source.Len(); start += p.batch {
+		samples := make([]int, min(p.batch, source.Len()-start))
+		for k := range samples {
+			samples[k] = start + k
+		}
+		examples = examples[:0]
+		still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
+		err := in.fill(ctx, source, samples, p.size, still, func(_ int, e *Example) {
+			kept := *e
+			kept.Image = append([]float32(nil), e.Image...)
+			kept.Target = append([]uint8(nil), e.Target...)
+			examples = append(examples, kept)
+		})
+		if err != nil {
+			return err
+		}
+		r, err := p.program.Call(ctx, params, 0, in.inputs(p.size)...)
+		if err != nil {
+			return err
+		}
+		for k := range samples {
+			answer := p.answer(r, k)
+			answer.Chosen = p.selection.choose(answer, examples[k].Target)
+			if err := yield(start+k, &examples[k], answer); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// answer cuts one sample out of a batch's result.
+func (p *Predictor) answer(r *graph.Result, k int) *Prediction {
+	masks := r.Outputs[0]
+	a := &Prediction{Count: masks.Dims[1], Masks: row(masks, k)}
+	rest := r.Outputs[1:]
+	if p.iou {
+		a.IoU, rest = row(rest[0], k), rest[1:]
+	}
+	for _, gate := range rest {
+		a.Gates = append(a.Gates, row(gate, k))
+	}
+	return a
+}
+
+// row copies entry k of the first axis.
+func row(t *graph.Tensor, k int) []float32 {
+	n := len(t.Data) / t.Dims[0]
+	return append([]float32(nil), t.Data[k*n:(k+1)*n]...)
+}
+
+// meanDice predicts a source and averages the Dice of the selected masks.
+func (p *Predictor) meanDice(ctx context.Context, params *graph.DeviceParams, source Source) (float64, error) {
+	sum := 0.0
+	err := p.Predict(ctx, params, source, func(_ int, e *Example, a *Prediction) error {
+		sum += Dice(a.Mask(a.Chosen), e.Target)
+		return nil
+	})
+	return sum / float64(source.Len()), err
+}

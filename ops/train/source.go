@@ -1,0 +1,146 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/mseg-lang/mseg/ops/graph"
+)
+
+// Example is one sample: a square image of S×S pixels and what goes with it.
+type Example struct {
+	Image    []float32  // S·S·3, rows of pixels of red, green, blue; values 0..255
+	Target   []uint8    // S·S; anything but 0 belongs to the target
+	Box      [4]float32 // box prompt x0,y0,x1,y1 in pixels
+	Modality int32      // row of the modality table
+	Organ    [4]int32   // level 1, level 2, level 3 of the taxonomy; row of the task
+	Name     string     // for messages and records
+}
+
+// Source gives examples by number.
+type Source interface {
+	// Len is the number of examples.
+	Len() int
+	// Fill overwrites every field of the example with the sample of that
+	// number. Image and Target have their length already and are to be
+	// written into. rng is for a source with choices of its own (a slice, a
+	// prompt); it is decided by seed, epoch and sample. Fill is not called from
+	// two goroutines at once, but a validation source may be asked while the
+	// training source is.
+	Fill(i int, rng *rand.Rand, into *Example) error
+}
+
+// batch is one set of inputs for the compiled step. Samples from n on only
+// fill it up: they repeat the first and have weight 0.
+type batch struct {
+	n      int
+	names  []string
+	image  []float32
+	target []float32
+	box    []float32
+	mode   []int32
+	organ  []int32
+	weight []float32
+
+	example Example // scratch
+}
+
+func newBatch(count, side int) *batch {
+	pixels := side * side
+	return &batch{
+		names:  make([]string, count),
+		image:  make([]float32, count*pixels*3),
+		target: make([]float32, count*pixels),
+		box:    make([]float32, count*4),
+		mode:   make([]int32, count),
+		organ:  make([]int32, count*4),
+		weight: make([]float32, count),
+		example: Example{
+			Image:  make([]float32, pixels*3),
+			Target: make([]uint8, pixels),
+		},
+	}
+}
+
+// fill assembles the given samples; change, if not nil, may alter each.
+func (b *batch) fill(ctx context.Context, source Source, samples []int, side int, rng func(i int) *rand.Rand, change func(i int, e *Example)) error {
+	pixels := side * side
+	b.n = len(samples)
+	for k := range b.weight {
+		if k >= b.n {
+			b.repeat(k, pixels)
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		i := samples[k]
+		e := &b.example
+		if err := source.Fill(i, rng(i), e); err != nil {
+			return fmt.Errorf("sample %d: %w", i, err)
+		}
+		if len(e.Image) != pixels*3 || len(e.Target) != pixels {
+			return fmt.Errorf("sample %d (%s) has %d image values and %d target values, an image of %d×%d pixels needs %d and %d",
+				i, e.Name, len(e.Image), len(e.Target), side, side, pixels*3, pixels)
+		}
+		if change != nil {
+			change(i, e)
+		}
+		b.put(k, pixels, e)
+	}
+	return nil
+}
+
+func (b *batch) put(k, pixels int, e *Example) {
+	copy(b.image[k*pixels*3:], e.Image)
+	target := b.target[k*pixels : (k+1)*pixels]
+	for p, v := range e.Target {
+		target[p] = 0
+		if v != 0 {
+			target[p] = 1
+		}
+	}
+	copy(b.box[k*4:], e.Box[:])
+	copy(b.organ[k*4:], e.Organ[:])
+	b.mode[k], b.weight[k], b.names[k] = e.Modality, 1, e.Name
+}
+
+func (b *batch) repeat(k, pixels int) {
+	copy(b.image[k*pixels*3:(k+1)*pixels*3], b.image[:pixels*3])
+	copy(b.target[k*pixels:(k+1)*pixels], b.target[:pixels])
+	copy(b.box[k*4:(k+1)*4], b.box[:4])
+	copy(b.organ[k*4:(k+1)*4], b.organ[:4])
+	b.mode[k], b.weight[k], b.names[k] = b.mode[0], 0, ""
+}
+
+// shapes are the network's inputs for a batch, in the order of graph.Inputs.
+func shapes(count, side int) []graph.Shape {
+	return []graph.Shape{graph.F32(count, side, side, 3), graph.F32(count, 4), graph.I32(count), graph.I32(count, 4)}
+}
+
+func (b *batch) inputs(side int) []graph.Value {
+	count := len(b.weight)
+	return []graph.Value{
+		graph.Floats(b.image, count, side, side, 3),
+		graph.Floats(b.box, count, 4),
+		graph.Ints(b.mode, count),
+		graph.Ints(b.organ, count, 4),
+	}
+}
+
+// network applies a network to the nodes of shapes and checks its masks.
+func network(s *graph.Scope, net graph.Network, in []*graph.Node, count, side int) graph.Outputs {
+	out := net(s, graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]})
+	if out.Masks == nil {
+		s.Failf("the network returns no masks")
+	}
+	d := out.Masks.Shape().Dimensions
+	if len(d) != 4 || d[0] != count || d[2] != side || d[3] != side {
+		s.Failf("the network returns masks of shape %v, expected [%d M %d %d]", d, count, side, side)
+	}
+	return out
+}
+
+var errEmpty = errors.New("there are no samples")
