@@ -224,7 +224,7 @@ func (e *Engine) kept(ctx context.Context, st *stage, n *ir.Node, key string) (v
 	}
 	// Inputs first, so that their events come before this stage's start.
 	for _, in := range n.Inputs() {
-		if s, ok := stages[in.Op]; ok && (s.run != nil || s.value != nil) {
+		if computed(in) {
 			if _, err := e.Value(ctx, in); err != nil {
 				return nil, err
 			}
@@ -260,6 +260,16 @@ func (e *Engine) kept(ctx context.Context, st *stage, n *ir.Node, key string) (v
 	}
 	job.event(Event{Kind: "done"})
 	return st.load(ctx, job, a)
+}
+
+// computed says whether a node has a value of its own; losses, prompts and other settings are read by the stage they belong to.
+func computed(n *ir.Node) bool {
+	switch n.T.Base {
+	case "data", "split", "model", "eval", "compare", "figure", "report":
+		_, ok := stages[n.Op]
+		return ok
+	}
+	return false
 }
 
 // label is how people know a node: the name it was bound to, or what it does.

@@ -16,7 +16,7 @@ import (
 // PhantomSpec describes a synthetic labelled set: bodies with organs, and lesions of many kinds in and between them. It is
 // for trying a pipeline without any download and for first training of promptable models; it is not anatomy.
 type PhantomSpec struct {
-	Patients int
+	Patients int // of WritePhantoms
 	// Modality is CT (values in HU, air at -1000, noise the same everywhere) or MRI (arbitrary units from 0 up, a smooth bias
 	// field, noise of magnitude images). "" alternates between the two.
 	Modality string
@@ -53,9 +53,6 @@ func (s PhantomSpec) withDefaults() (PhantomSpec, error) {
 	}
 	if s.Lesions == 0 {
 		s.Lesions = 4
-	}
-	if s.Patients < 1 || s.Patients > 1<<20 {
-		return s, fmt.Errorf("%d phantom patients; at least 1 is needed", s.Patients)
 	}
 	if s.Modality != "" && s.Modality != "CT" && s.Modality != "MRI" {
 		return s, fmt.Errorf("phantoms of modality %q; CT and MRI can be made", s.Modality)
@@ -108,10 +105,13 @@ func MakePhantom(spec PhantomSpec, i int) (Phantom, error) {
 
 // WritePhantoms writes a set as {case}_image.nrrd and {case}_label.nrrd into dir and returns its cases.
 func WritePhantoms(ctx context.Context, dir string, spec PhantomSpec, progress func(done, total int)) ([]Case, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+	if spec.Patients < 1 {
+		return nil, fmt.Errorf("%d phantom patients; at least 1 is needed", spec.Patients)
 	}
 	if _, err := spec.withDefaults(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	var cases []Case

@@ -80,8 +80,11 @@ func TestPhantoms(t *testing.T) {
 	if slices.Equal(one.Image.Float32(), other.Image.Float32()) {
 		t.Error("another seed gives the same patient")
 	}
+	if _, err := WritePhantoms(context.Background(), t.TempDir(), PhantomSpec{}, nil); err == nil {
+		t.Error("a set of no patients was made")
+	}
 	for name, bad := range map[string]PhantomSpec{
-		"patients": {}, "modality": {Patients: 1, Modality: "US"}, "size": {Patients: 1, Size: [3]int{8, 64, 1}},
+		"modality": {Patients: 1, Modality: "US"}, "size": {Patients: 1, Size: [3]int{8, 64, 1}},
 		"spacing": {Patients: 1, Spacing: [3]float64{-1, 1, 1}}, "lesions": {Patients: 1, Lesions: -2},
 	} {
 		if _, err := MakePhantom(bad, 0); err == nil {

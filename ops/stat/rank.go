@@ -16,8 +16,9 @@ const (
 )
 
 // Wilcoxon says how the signed-rank test is done. The zero value drops zeros,
-// and computes the exact distribution for up to 50 differences without ties and
-// zeros, the normal approximation otherwise.
+// and computes the exact distribution for up to 50 differences when none of them
+// is zero, the normal approximation otherwise. Ties keep their mean ranks in the
+// exact distribution too.
 type Wilcoxon struct {
 	Zeros      Zeros
 	Approx     bool // always the normal approximation
@@ -78,11 +79,11 @@ func (w Wilcoxon) Test(x, y []float64) RankTest {
 		plus, minus = plus+zero/2, minus+zero/2
 	}
 	r.Statistic = min(plus, minus)
-	_, ties := ranks(tied)
-	if r.Exact = !w.Approx && len(d) <= exactLimit && r.Zero == 0 && ties == 0; r.Exact {
-		r.P = signedRankP(len(d), int(r.Statistic))
+	if r.Exact = !w.Approx && len(d) <= exactLimit && r.Zero == 0; r.Exact {
+		r.P = signedRankP(rank, r.Statistic)
 		return r
 	}
+	_, ties := ranks(tied)
 	n := float64(len(d))
 	expected := n * (n + 1) / 4
 	variance := n * (n + 1) * (2*n + 1)
@@ -128,17 +129,20 @@ func ranks(values []float64) (rank []float64, ties float64) {
 }
 
 // signedRankP is the two-sided probability of a smaller rank sum of at most t
-// among the 2^n equally likely signs of the ranks 1..n.
-func signedRankP(n, t int) float64 {
-	ways := make([]float64, n*(n+1)/2+1)
+// among the 2^n equally likely signs of the given ranks. Ranks are whole or half
+// numbers, so that sums are counted in halves.
+func signedRankP(rank []float64, t float64) float64 {
+	n := len(rank)
+	ways := make([]float64, n*(n+1)+1)
 	ways[0] = 1
-	for rank := 1; rank <= n; rank++ {
-		for s := len(ways) - 1; s >= rank; s-- {
-			ways[s] += ways[s-rank]
+	for _, r := range rank {
+		step := int(2 * r)
+		for s := len(ways) - 1; s >= step; s-- {
+			ways[s] += ways[s-step]
 		}
 	}
 	var below float64
-	for _, w := range ways[:t+1] {
+	for _, w := range ways[:int(2*t)+1] {
 		below += w
 	}
 	return min(1, 2*below/math.Exp2(float64(n)))

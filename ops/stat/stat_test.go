@@ -254,13 +254,6 @@ func TestTestsGolden(t *testing.T) {
 					if json.Unmarshal(raw, &want) != nil {
 						want.Statistic, want.P = number(math.NaN()), number(math.NaN()) // the reference raises an error
 					}
-					if strings.HasSuffix(mode, "/exact") && name == "constant|constant_low" || name == "constant|constant_rounding" {
-						// Ties: scipy computes its exact distribution nevertheless.
-						continue
-					}
-					if strings.HasSuffix(mode, "/auto") && name == "constant|constant_low" {
-						continue
-					}
 					if !near(r.Statistic, float64(want.Statistic), 1e-9) || !near(r.P, float64(want.P), 1e-8) {
 						t.Errorf("%s: %v p %v, expected %v p %v", mode, r.Statistic, r.P, want.Statistic, want.P)
 					}
@@ -376,15 +369,39 @@ func TestSymmetryOfTests(t *testing.T) {
 	}
 }
 
+// TestExactSignedRank tries all signs of the ranks, with and without ties.
 func TestExactSignedRank(t *testing.T) {
-	// All of n differences of one sign: 2 of the 2^n signs are as extreme.
-	for n := 1; n <= 12; n++ {
-		x, y := make([]float64, n), make([]float64, n)
-		for i := range x {
-			x[i] = float64(i + 1)
+	for _, magnitudes := range [][]float64{
+		{1}, {1, 2}, {1, 2, 3, 4, 5, 6, 7}, {1, 1, 1, 1}, {1, 1, 2, 3, 3, 3, 9}, {5, 4, 4, 1, 1, 2},
+	} {
+		n := len(magnitudes)
+		statistic := func(signs int) float64 {
+			x := slices.Clone(magnitudes)
+			for i := range x {
+				if signs>>i&1 == 1 {
+					x[i] = -x[i]
+				}
+			}
+			return stat.Wilcoxon{}.Test(x, make([]float64, n)).Statistic
 		}
-		if r := (stat.Wilcoxon{}).Test(x, y); !r.Exact || !near(r.P, min(1, 2/math.Exp2(float64(n))), 1e-12) {
-			t.Errorf("n = %d: p %v", n, r.P)
+		for signs := range 1 << n {
+			x := slices.Clone(magnitudes)
+			for i := range x {
+				if signs>>i&1 == 1 {
+					x[i] = -x[i]
+				}
+			}
+			r := stat.Wilcoxon{}.Test(x, make([]float64, n))
+			extreme := 0
+			for other := range 1 << n {
+				if statistic(other) <= r.Statistic {
+					extreme++
+				}
+			}
+			// A rank sum in the middle is counted for both sides.
+			if want := float64(extreme) / math.Exp2(float64(n)); !r.Exact || !near(r.P, want, 1e-12) {
+				t.Fatalf("%v: p %v, expected %v", x, r.P, want)
+			}
 		}
 	}
 }
@@ -426,4 +443,14 @@ func ExampleDescribe() {
 	s := stat.Describe([]float64{0.91, 0.88, math.NaN(), 0.95}, 0.95)
 	fmt.Printf("%.3f [%.3f, %.3f], n = %d, missing %d\n", s.Mean, s.CI.Low, s.CI.High, s.N, s.Missing)
 	// Output: 0.913 [0.826, 1.001], n = 3, missing 1
+}
+
+func TestConstantData(t *testing.T) {
+	for _, v := range []float64{0.1, 0.4, 1.0 / 3, 1e9 + 0.1} {
+		for n := 2; n < 40; n++ {
+			if s := stat.Describe(slices.Repeat([]float64{v}, n), 0.95); s.Mean != v || s.SD != 0 {
+				t.Errorf("%d times %v: mean %v, SD %v", n, v, s.Mean, s.SD)
+			}
+		}
+	}
 }
