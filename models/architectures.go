@@ -90,7 +90,7 @@ func tiny() sam.Config {
 	return sam.Config{
 		Image: 128, Patch: 8, Window: 8, Dim: 96, Depth: 4, Heads: 4, Global: []int{1, 3}, MLP: 4,
 		Prompt: 64, MaskChannels: 16, DecoderDepth: 2, DecoderHeads: 4, DecoderMLP: 256, IoUHidden: 64, IoUDepth: 3,
-		KeepResolution: true,
+		KeepResolution: true, BoxAsMask: true,
 	}
 }
 
@@ -121,6 +121,9 @@ func promptable(preset func() sam.Config) func(*Architecture, Config) (*Model, e
 		}
 		c := preset()
 		c.Image, c.Experts = cfg.Image, cfg.Experts
+		if cfg.Patch != 0 {
+			c.Patch = cfg.Patch
+		}
 		if err := c.Validate(); err != nil {
 			return nil, err
 		}

@@ -29,6 +29,7 @@ import (
 type Config struct {
 	Architecture string
 	Image        int             // side of the square image in pixels
+	Patch        int             // side of a patch in pixels; 0: the architecture's own
 	Experts      *experts.Config // adapts the blocks of the encoder; nil: none
 	NoPrompt     bool            // unet: the network is not shown the box
 	Base, Levels int             // unet: channels of the first level, number of levels

@@ -223,7 +223,7 @@ func (e *Engine) kept(ctx context.Context, st *stage, n *ir.Node, key string) (v
 		}
 	}
 	// Inputs first, so that their events come before this stage's start.
-	for _, in := range n.Inputs() {
+	for _, in := range e.inputs(n) {
 		if computed(in) {
 			if _, err := e.Value(ctx, in); err != nil {
 				return nil, err

@@ -52,7 +52,7 @@ func weightsContents(e *Engine, n *ir.Node) (string, error) {
 
 func newModel(arch string) func(context.Context, *Engine, *ir.Node) (any, error) {
 	return func(_ context.Context, e *Engine, n *ir.Node) (any, error) {
-		cfg := models.Config{Architecture: arch, Image: n.Int("image"), Base: n.Int("base"), Levels: n.Int("depth")}
+		cfg := models.Config{Architecture: arch, Image: n.Int("image"), Patch: n.Int("patch"), Base: n.Int("base"), Levels: n.Int("depth")}
 		m, err := build(cfg, nil, uint64(n.Int("seed")))
 		if err != nil {
 			return nil, err

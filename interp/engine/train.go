@@ -292,15 +292,29 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model) (train.Config, error) {
 		}
 	}
 	cfg.Loss = lossOf(loss, m.Balance)
+	cfg.Select = validationChoice(loss)
 	return cfg, nil
+}
+
+// validationChoice is the mask that validation measures: the one an evaluation would take. Without a trained quality head and with a loss
+// that lets each sample use another mask, only the reference can choose, as MedSegX does.
+func validationChoice(loss *ir.Node) train.Selection {
+	switch {
+	case trainsQuality(loss):
+		return train.SelectQuality
+	case contains(loss, "best_of_masks"):
+		return train.SelectOracle
+	}
+	return train.SelectFirst
+}
+
+func contains(n *ir.Node, op string) bool {
+	return n != nil && (n.Op == op || slices.ContainsFunc(n.Inputs(), func(in *ir.Node) bool { return contains(in, op) }))
 }
 
 // trainsQuality says whether quality is a term of a loss.
 func trainsQuality(n *ir.Node) bool {
-	if n == nil {
-		return false
-	}
-	return n.Op == "quality" || slices.ContainsFunc(n.Inputs(), trainsQuality)
+	return contains(n, "quality")
 }
 
 // withoutQuality drops the quality term of the default loss.

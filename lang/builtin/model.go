@@ -55,8 +55,8 @@ func init() {
 	}
 	register(Builtin{Name: "sam_tiny", Result: result("model"), Stage: true,
 		Doc:     "A small model of SAM's form (ViT encoder with windows and relative positions, prompt encoder, two-way mask decoder at full resolution) that trains from scratch in minutes on a CPU.",
-		Params:  sam("128 px"),
-		Example: "sam_tiny(image: 128 px)"})
+		Params:  append(sam("128 px"), p("patch", "number<px>", "8 px", "side of a patch, a power of two: fine outlines of small structures need small patches").within(2, 64)),
+		Example: "sam_tiny(image: 64 px, patch: 4 px)"})
 	register(Builtin{Name: "sam_vit_b", Result: result("model"), Stage: true,
 		Doc:     "SAM with the ViT-B encoder (Kirillov et al. 2023) at 256 px and full-resolution masks, as MedSegX uses it.",
 		Params:  sam("256 px"),

@@ -137,3 +137,29 @@ func (c Config) declareMaskPath(s *graph.Scope) {
 	layerNorm("4", c.MaskChannels)
 	convolution("6", c.Prompt, c.MaskChannels, 1)
 }
+
+// painted is the logit that boxMask gives the inside of a box: a sure answer of
+// the network itself is about as large.
+const painted = 8
+
+// boxMask draws boxes as mask prompts: painted where the centre of a cell lies
+// in the box, -painted outside.
+//
+// box: (B,4), corners inclusive. Returns (B,4G,4G,1).
+func (c Config) boxMask(s *graph.Scope, box *gx.Node) *gx.Node {
+	b, side := box.Shape().Dim(0), 4*c.Grid()
+	centres := make([]float64, side)
+	for i := range centres {
+		centres[i] = (float64(i) + 0.5) * float64(c.Image) / float64(side)
+	}
+	at := gx.Reshape(gx.ConstAsDType(s.Graph(), s.DType(), centres), 1, side)
+	corner := func(i int) *gx.Node { return gx.Slice(box, gx.AxisRange(), gx.AxisRange(i, i+1)) } // (B,1)
+	within := func(lo, hi *gx.Node) *gx.Node {                                                    // (B,4G)
+		at := gx.BroadcastToDims(at, b, side)
+		lo, hi = gx.BroadcastToDims(lo, b, side), gx.BroadcastToDims(gx.AddScalar(hi, 1), b, side)
+		return gx.ConvertDType(gx.LogicalAnd(gx.GreaterOrEqual(at, lo), gx.LessOrEqual(at, hi)), s.DType())
+	}
+	x, y := within(corner(0), corner(2)), within(corner(1), corner(3))
+	inside := gx.Mul(gx.BroadcastToDims(gx.Reshape(y, b, side, 1), b, side, side), gx.BroadcastToDims(gx.Reshape(x, b, 1, side), b, side, side))
+	return gx.Reshape(gx.AddScalar(gx.MulScalar(inside, 2*painted), -painted), b, side, side, 1)
+}
