@@ -83,7 +83,8 @@ func (e *Engine) dataArg(ctx context.Context, n *ir.Node, name string) (*Data, e
 
 // Cases on disk.
 
-func (e *Engine) layout(n *ir.Node) (root string, l data.Layout, err error) {
+// layout is where the files of a volumes node are: patterns as written, and the folder that relative ones start at.
+func (e *Engine) layout(n *ir.Node) (root string, l data.Layout) {
 	hole := func(name string) string {
 		switch v := n.Arg(name).(type) {
 		case ir.Word:
@@ -96,26 +97,16 @@ func (e *Engine) layout(n *ir.Node) (root string, l data.Layout, err error) {
 		}
 		return ""
 	}
-	pattern := n.Text("images")
-	found := e.find(pattern)
 	l = data.Layout{
-		Image: found, Mask: e.beside(found, pattern, n.Text("mask")),
+		Image: n.Text("images"), Mask: n.Text("mask"),
 		Dataset: n.Text("dataset"), Site: n.Text("site"), Sequence: n.Text("sequence"), Modality: n.Text("modality"),
 		Patient: hole("patient"), Labels: labelTable(n.Arg("tasks")),
 	}
-	return e.cfg.Dir, l, nil
-}
-
-// beside looks for the masks where the images were found.
-func (e *Engine) beside(found, images, masks string) string {
-	if filepath.IsAbs(masks) || filepath.IsAbs(images) {
-		return e.find(masks)
+	// Masks are looked for where the images are.
+	if root = e.root(l.Image); root == "" {
+		root = e.root(l.Mask)
 	}
-	root := strings.TrimSuffix(found, images)
-	if root == found { // Join cleaned the pattern
-		return e.find(masks)
-	}
-	return filepath.Join(root, masks)
+	return root, l
 }
 
 func labelTable(v ir.Value) map[int]string {
@@ -132,10 +123,7 @@ func labelTable(v ir.Value) map[int]string {
 }
 
 func (e *Engine) volumeCases(n *ir.Node) ([]data.Case, error) {
-	root, l, err := e.layout(n)
-	if err != nil {
-		return nil, err
-	}
+	root, l := e.layout(n)
 	cases, err := data.Volumes(root, l)
 	if err != nil {
 		if e.cfg.Data == "" && !filepath.IsAbs(n.Text("images")) {

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -152,23 +153,29 @@ func (e *Engine) Key(n *ir.Node) string { return e.hasher.Hash(n) }
 
 // extra is what the identity holds beside the canonical form.
 func (e *Engine) extra(n *ir.Node) string {
+	version, tree, files := e.circumstances(n)
+	return strings.Join(slices.DeleteFunc([]string{version, tree, files}, func(s string) bool { return s == "" }), " ")
+}
+
+// circumstances are what a result depends on that no argument says: the version of the implementation, the taxonomy, the contents of files.
+// Each is "" where it plays no part.
+func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 	st, ok := stages[n.Op]
 	if !ok {
-		return ""
+		return "", "", ""
 	}
-	x := fmt.Sprintf("v%d", st.version)
+	version = fmt.Sprintf("v%d", st.version)
 	if st.tree {
-		x += " tree " + e.treeHash()
+		tree = "tree " + e.treeHash()
 	}
 	if st.contents != nil {
-		c, err := st.contents(e, n)
-		if err != nil {
+		var err error
+		if files, err = st.contents(e, n); err != nil {
 			e.faults[n] = at(n.Span, err)
-			c = "unreadable"
+			files = "unreadable"
 		}
-		x += " " + c
 	}
-	return x
+	return version, tree, files
 }
 
 func (e *Engine) treeHash() string { return ir.NewHasher(nil).Hash(ir.Taxonomy{Tree: e.tree}) }
@@ -309,24 +316,27 @@ func (e *Engine) Backend() (*graph.Backend, error) {
 	return e.backend, e.backendErr
 }
 
-// find resolves a file or pattern of the script: beside the script first, then in the data folder. The part before the first {name} decides.
-func (e *Engine) find(pattern string) string {
+// root is the folder that a relative file or pattern of the script starts at: the script's own, unless only the data folder has the part
+// before the first {name}. It is "" for an absolute one.
+func (e *Engine) root(pattern string) string {
 	if filepath.IsAbs(pattern) {
-		return pattern
+		return ""
 	}
 	fixed := pattern
 	if i := strings.IndexByte(fixed, '{'); i >= 0 {
 		fixed = filepath.Dir(fixed[:i] + "x")
 	}
-	here := filepath.Join(e.cfg.Dir, pattern)
 	if _, err := os.Stat(filepath.Join(e.cfg.Dir, fixed)); err == nil || e.cfg.Data == "" {
-		return here
+		return e.cfg.Dir
 	}
 	if _, err := os.Stat(filepath.Join(e.cfg.Data, fixed)); err == nil {
-		return filepath.Join(e.cfg.Data, pattern)
+		return e.cfg.Data
 	}
-	return here
+	return e.cfg.Dir
 }
+
+// find is the path of a file of the script.
+func (e *Engine) find(file string) string { return filepath.Join(e.root(file), file) }
 
 // Close writes back what is remembered between runs.
 func (e *Engine) Close() error { return e.hashes.Save() }

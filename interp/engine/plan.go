@@ -136,9 +136,11 @@ type record struct {
 }
 
 type recordedStage struct {
-	Key  string            `json:"key"`
-	Args map[string]string `json:"args"`
-	More string            `json:"more"` // version and file contents
+	Key     string            `json:"key"`
+	Args    map[string]string `json:"args"`
+	Version string            `json:"version"`
+	Tree    string            `json:"tree,omitempty"`
+	Files   string            `json:"files,omitempty"`
 }
 
 func (e *Engine) recordPath() string {
@@ -154,7 +156,8 @@ func (e *Engine) lastRun() record {
 }
 
 func (e *Engine) describe(n *ir.Node) recordedStage {
-	r := recordedStage{Key: e.Key(n), Args: map[string]string{}, More: e.extra(n)}
+	r := recordedStage{Key: e.Key(n), Args: map[string]string{}}
+	r.Version, r.Tree, r.Files = e.circumstances(n)
 	for _, a := range n.Args {
 		if a.Cosmetic {
 			continue
@@ -218,8 +221,14 @@ func (e *Engine) why(n *ir.Node, last record, before []Step) string {
 			why = append(why, name+" was left out")
 		}
 	}
-	if len(why) == 0 && old.More != now.More {
-		why = append(why, "the contents of its files, the taxonomy or the program's version changed")
+	for _, c := range []struct{ old, now, text string }{
+		{old.Files, now.Files, "the contents of its files changed"},
+		{old.Tree, now.Tree, "the taxonomy changed"},
+		{old.Version, now.Version, "this program computes it in another way"},
+	} {
+		if c.old != c.now {
+			why = append(why, c.text)
+		}
 	}
 	if len(why) == 0 {
 		return "changed"

@@ -19,6 +19,7 @@ import (
 	"github.com/mseg-lang/mseg/lang/check"
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/ops/data"
+	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/metric"
 	"github.com/mseg-lang/mseg/ops/plot"
 	"github.com/mseg-lang/mseg/ops/stat"
@@ -339,7 +340,7 @@ func metricColumns(s *Scores) []report.Column {
 	var out []report.Column
 	for i, spec := range s.Specs {
 		def, _ := metric.Define(spec.Name)
-		c := report.Column{Name: s.Metrics[i], Doc: def.Doc, Kind: report.Interval, Digits: 3}
+		c := report.Column{Name: s.Metrics[i], Doc: def.Doc, Kind: report.Interval, Digits: 3, Counted: true}
 		if def.Scaled == "distance" {
 			c.Digits = 2
 		}
@@ -492,7 +493,7 @@ func (j *Job) compareTable(n *ir.Node, c *Comparison) *report.Table {
 		digits = 2
 	}
 	t.Columns = []report.Column{{Name: "against"}, {Name: "images", Kind: report.Number}, {Name: names[0], Kind: report.Number, Digits: digits}, {Name: "other", Kind: report.Number, Digits: digits},
-		{Name: "difference", Kind: report.Interval, Digits: digits}, {Name: "p", Kind: report.PValue}, {Name: "p corrected", Kind: report.PValue}}
+		{Name: "difference", Kind: report.Interval, Digits: digits, Counted: true}, {Name: "p", Kind: report.PValue}, {Name: "p corrected", Kind: report.PValue}}
 	for _, d := range c.Pairs {
 		t.Rows = append(t.Rows, report.Row{Cells: []report.Cell{report.String(names[d.Other]), report.Num(float64(d.N)), report.Num(d.First), report.Num(d.Second),
 			report.Estimate(d.Mean, orNaN(d.Low), orNaN(d.High), d.N), report.Num(orNaN(d.P)), report.Num(orNaN(d.Adjusted))}})
@@ -609,6 +610,22 @@ func overlay(s data.Sample, pred []uint8, box [4]float32) ([]byte, error) {
 		Box: &plot.Rectangle{Left: float64(box[0]), Top: float64(box[1]), Right: float64(box[2]) + 1, Bottom: float64(box[3]) + 1}}.PNG()
 }
 
+// backendLine is what results depend on besides the script, without the place of the plugin on this machine.
+func backendLine(notes any) string {
+	var p graph.Provenance
+	b, err := json.Marshal(notes)
+	if err != nil || json.Unmarshal(b, &p) != nil {
+		return "not recorded"
+	}
+	s := fmt.Sprintf("%s, %d threads", p.Backend, p.Threads)
+	if p.PluginSHA256 != "" {
+		s += fmt.Sprintf(", PJRT %s, plugin sha256 %s", p.PJRT, p.PluginSHA256)
+	} else if !p.SIMD {
+		s += ", without SIMD"
+	}
+	return s
+}
+
 // provenance says what was run on what, without names of people, absolute paths or the time of day.
 func (j *Job) provenance(n *ir.Node, evals []evalItem) [][2]string {
 	var out [][2]string
@@ -657,9 +674,7 @@ func (j *Job) provenance(n *ir.Node, evals []evalItem) [][2]string {
 			return
 		}
 		if b, ok := a.Notes["backend"]; ok {
-			if text, err := json.Marshal(b); err == nil {
-				add("backend of "+j.label(x), string(text))
-			}
+			add("backend of "+j.label(x), backendLine(b))
 		}
 		if s, ok := a.Notes["seconds"].(float64); ok {
 			add("time of "+j.label(x), fmt.Sprintf("%.0f s, %v steps, %v samples", s, a.Notes["steps"], a.Notes["samples"]))

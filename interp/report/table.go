@@ -34,6 +34,8 @@ type Column struct {
 	Kind   Kind
 	Digits int    // decimals of numbers
 	Better Better // the best value is set in bold
+	// Counted says that another column holds the number of cases: it is then printed only for cells that miss some.
+	Counted bool
 }
 
 // Kind is the type of a column.
@@ -142,7 +144,7 @@ func (c Column) aside(cell Cell) string {
 	if c.Kind == Interval && !math.IsNaN(cell.Low) && !math.IsNaN(cell.High) {
 		parts = append(parts, "["+formatNumber(cell.Low, c.Digits)+", "+formatNumber(cell.High, c.Digits)+"]")
 	}
-	if cell.N > 0 {
+	if cell.N > 0 && (!c.Counted || cell.Missing > 0) {
 		parts = append(parts, "n = "+strconv.Itoa(cell.N))
 	}
 	if cell.Missing > 0 {
