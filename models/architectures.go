@@ -89,8 +89,8 @@ func Find(name string) (*Architecture, error) {
 func tiny() sam.Config {
 	return sam.Config{
 		Image: 128, Patch: 8, Window: 8, Dim: 96, Depth: 4, Heads: 4, Global: []int{1, 3}, MLP: 4,
-		Prompt: 64, MaskChannels: 16, DecoderDepth: 2, DecoderHeads: 4, DecoderMLP: 256, IoUHidden: 64, IoUDepth: 3,
-		KeepResolution: true, BoxAsMask: true,
+		Prompt: 128, MaskChannels: 16, DecoderDepth: 2, DecoderHeads: 4, DecoderMLP: 256, IoUHidden: 64, IoUDepth: 3,
+		KeepResolution: true, BoxAsMask: true, Fine: true,
 	}
 }
 

@@ -44,7 +44,7 @@ func (c Config) Decode(s *graph.Scope, embedding *gx.Node, p Prompts) graph.Outp
 	decoder.Tap("image", image)   // (B,G²,C)
 
 	masks := c.paint(decoder, gx.Slice(tokens, gx.AxisRange(), gx.AxisRange(1, 1+candidates)),
-		gx.Reshape(image, batch, g, g, c.Prompt)) // (B,4,h,w)
+		gx.Reshape(image, batch, g, g, c.Prompt), p.fine) // (B,4,h,w)
 	quality := gx.Squeeze(gx.Slice(tokens, gx.AxisRange(), gx.AxisElem(0)), 1) // (B,C)
 	iou := perceptron(decoder.In("iou_prediction_head"), quality, c.IoUHidden, candidates, c.IoUDepth)
 	decoder.Tap("masks", masks)
@@ -61,8 +61,9 @@ func (c Config) Decode(s *graph.Scope, embedding *gx.Node, p Prompts) graph.Outp
 // paint enlarges the image's features and takes, for every mask, the product
 // with a vector that a small perceptron made of the mask's token.
 //
-// tokens: (B,4,C); image: (B,G,G,C). Returns logits (B,4,h,w).
-func (c Config) paint(s *graph.Scope, tokens, image *gx.Node) *gx.Node {
+// tokens: (B,4,C); image: (B,G,G,C); fine: a map for each doubling, or nil.
+// Returns logits (B,4,h,w).
+func (c Config) paint(s *graph.Scope, tokens, image *gx.Node, fine []*gx.Node) *gx.Node {
 	x, up := image, s.In("output_upscaling")
 	n := c.doublings()
 	width := c.Prompt / 4
@@ -74,7 +75,13 @@ func (c Config) paint(s *graph.Scope, tokens, image *gx.Node) *gx.Node {
 		if i < n-1 {
 			x = graph.LayerNorm(up.In("%d", 3*i+1), x, norm)
 		}
+		if fine != nil {
+			x = gx.Add(x, fine[i])
+		}
 		x = graph.GELU(x)
+	}
+	if fine != nil {
+		x = c.blend(s.In("fine_features"), x)
 	}
 	s.Tap("upscaled", x) // (B,h,w,c)
 

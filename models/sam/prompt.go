@@ -15,6 +15,8 @@ type Prompts struct {
 	Points *gx.Node // (B,N,2): x,y
 	Labels *gx.Node // (B,N) int32 for Points: 1 belongs to the target, 0 does not, -1 is no point (to fill up a batch)
 	Mask   *gx.Node // (B,4G,4G,1): logits of a former answer at four times the token grid
+
+	fine []*gx.Node // see Config.Fine
 }
 
 // prompts turns prompts into n tokens, points first, then the corners of the
@@ -138,28 +140,27 @@ func (c Config) declareMaskPath(s *graph.Scope) {
 	convolution("6", c.Prompt, c.MaskChannels, 1)
 }
 
-// painted is the logit that boxMask gives the inside of a box: a sure answer of
-// the network itself is about as large.
+// painted is the logit that a box has as a mask prompt: a sure answer of the
+// network itself is about as large.
 const painted = 8
 
-// boxMask draws boxes as mask prompts: painted where the centre of a cell lies
-// in the box, -painted outside.
+// boxMask draws boxes on a grid of side×side cells: value where the centre of
+// a cell lies in the box, -value outside.
 //
-// box: (B,4), corners inclusive. Returns (B,4G,4G,1).
-func (c Config) boxMask(s *graph.Scope, box *gx.Node) *gx.Node {
-	b, side := box.Shape().Dim(0), 4*c.Grid()
+// box: (B,4), corners inclusive. Returns (B,side,side,1).
+func (c Config) boxMask(s *graph.Scope, box *gx.Node, side int, value float64) *gx.Node {
+	b := box.Shape().Dim(0)
 	centres := make([]float64, side)
 	for i := range centres {
 		centres[i] = (float64(i) + 0.5) * float64(c.Image) / float64(side)
 	}
-	at := gx.Reshape(gx.ConstAsDType(s.Graph(), s.DType(), centres), 1, side)
+	at := gx.BroadcastToDims(gx.Reshape(gx.ConstAsDType(s.Graph(), s.DType(), centres), 1, side), b, side)
 	corner := func(i int) *gx.Node { return gx.Slice(box, gx.AxisRange(), gx.AxisRange(i, i+1)) } // (B,1)
-	within := func(lo, hi *gx.Node) *gx.Node {                                                    // (B,4G)
-		at := gx.BroadcastToDims(at, b, side)
+	within := func(lo, hi *gx.Node) *gx.Node {                                                    // (B,side)
 		lo, hi = gx.BroadcastToDims(lo, b, side), gx.BroadcastToDims(gx.AddScalar(hi, 1), b, side)
 		return gx.ConvertDType(gx.LogicalAnd(gx.GreaterOrEqual(at, lo), gx.LessOrEqual(at, hi)), s.DType())
 	}
 	x, y := within(corner(0), corner(2)), within(corner(1), corner(3))
 	inside := gx.Mul(gx.BroadcastToDims(gx.Reshape(y, b, side, 1), b, side, side), gx.BroadcastToDims(gx.Reshape(x, b, 1, side), b, side, side))
-	return gx.Reshape(gx.AddScalar(gx.MulScalar(inside, 2*painted), -painted), b, side, side, 1)
+	return gx.Reshape(gx.AddScalar(gx.MulScalar(inside, 2*value), -value), b, side, side, 1)
 }

@@ -78,6 +78,9 @@ type Config struct {
 	// small one that starts from nothing learns it in a tenth of the steps
 	// from this.
 	BoxAsMask bool
+	// Fine adds features of single pixels where masks are painted (fine.go);
+	// needs KeepResolution.
+	Fine bool
 
 	// Experts adapts the encoder's blocks; nil leaves them as they are.
 	Experts *experts.Config
@@ -140,6 +143,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("sam: found %d channels for mask prompts, expected a multiple of 4", c.MaskChannels)
 	case c.KeepResolution && c.Patch&(c.Patch-1) != 0:
 		return fmt.Errorf("sam: masks of the image's size need a patch size that is a power of two, found %d", c.Patch)
+	case c.Fine && !c.KeepResolution:
+		return fmt.Errorf("sam: features of single pixels need masks of the image's size")
 	case c.Prompt%(4<<(c.doublings()-1)) != 0:
 		return fmt.Errorf("sam: prompt width %d cannot be halved for %d doublings of the mask; expected a multiple of %d",
 			c.Prompt, c.doublings(), 4<<(c.doublings()-1))
@@ -177,7 +182,10 @@ func (c Config) Network() graph.Network {
 		embedding, gates := c.Encode(s, in)
 		prompts := Prompts{Box: in.Box}
 		if c.BoxAsMask {
-			prompts.Mask = c.boxMask(s, in.Box)
+			prompts.Mask = c.boxMask(s, in.Box, 4*c.Grid(), painted)
+		}
+		if c.Fine {
+			prompts.fine = c.fine(s.In("mask_decoder"), c.pixels(in.Image), in.Box)
 		}
 		out := c.Decode(s, embedding, prompts)
 		out.Gates = gates

@@ -1,14 +1,26 @@
 // Package weights brings published or saved parameters into a model and says
 // exactly what fitted.
 //
-// A state dict maps names to tensors. Models ask for parameters under the names
-// of the reference implementations, so no translation is needed beyond a prefix
-// that some programs put before every name ([Names]). [Load] copies what has
-// the same name and the same shape and reports the rest: what the model has and
-// the file lacks, what the file has and the model lacks, and what has another
-// shape. Whether a gap is acceptable is for the caller to say ([Report.Err]):
-// a backbone without experts lacks them rightly, a decoder without its last
-// layer does not work.
+// A state dict maps names to tensors. [Open] finds the one in a file, whatever
+// the format (safetensors, torch's .pth, numpy's .npz) and whatever a training
+// program put beside it: of a checkpoint {model, optimizer, epoch} it is the
+// model. [Write] stores one.
+//
+// Models ask for parameters under the names of the reference implementations,
+// so little translation is needed: a prefix that some programs put before every
+// name ([Names]), and one level more in the names of an MLP that experts have
+// been put beside. [Load] copies what has the same name and the same shape and
+// reports the rest: what the model has and the file lacks, what the file has
+// and the model lacks, and what has another shape. Whether a gap is acceptable
+// is for the caller to say ([Report.Err]): a backbone without experts lacks
+// them rightly, a decoder without its last layer does not work.
+//
+// [Fit] is Load for files of other people. It resizes tables of positions to
+// the model's image size, knows which layers SAM lacks when masks are wanted at
+// full resolution, accepts no other gap, and says what the file is
+// ([Recognise]) when it is not one of the model's family. [Overlay] puts a
+// checkpoint that holds only what was trained on top of the weights it was
+// trained from, and [Diff] compares two files.
 package weights
 
 import (
@@ -17,7 +29,6 @@ import (
 	"strings"
 
 	"github.com/mseg-lang/mseg/ops/graph"
-	"github.com/mseg-lang/mseg/ops/tensorfile"
 )
 
 // Mismatch is a parameter that the file holds in another shape.
@@ -33,60 +44,72 @@ type Report struct {
 	Unexpected []string   // in the file, not in the model
 	Mismatched []Mismatch // in both, with different shapes; not loaded
 	Ignored    []string   // constants that some programs store beside the parameters
+	Resized    []string   // by Fit: tables of positions that were interpolated; loaded as well
+	Fresh      []string   // by Fit: layers that SAM does not have; they keep their first values
 }
 
-// Read reads all tensors of a safetensors file.
-func Read(path string) (*graph.Params, error) {
-	f, err := tensorfile.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	params := graph.NewParams()
-	for _, name := range f.Names() {
-		t, err := f.Tensor(name)
-		if err != nil {
-			return nil, err
-		}
-		if err := params.Set(name, &graph.Tensor{Dims: t.Dims, Data: t.Data}); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return params, nil
-}
+// prefixes are what training programs put before the names of the reference:
+// torch's wrappers for several devices and for compiling, and the name of the
+// attribute that holds the network in MedSegX and in Lightning.
+var prefixes = []string{"module.", "_orig_mod.", "sam.", "model."}
 
-// Write stores all tensors in a safetensors file, in their order.
-func Write(path string, params *graph.Params, meta map[string]string) error {
-	get := func(name string) ([]int, []float32) {
-		t, _ := params.Get(name)
-		return t.Dims, t.Data
-	}
-	return tensorfile.Write(path, params.Names(), get, meta)
-}
-
-// prefixes are what training programs put before the names of the reference,
-// the longest first: MedSegX and its distributed wrapper, torch's data parallel
-// wrapper.
-var prefixes = []string{"module.sam.", "module.", "sam."}
-
-// Names gives a state dict the names of the reference: a prefix that all of its
-// names share is dropped. The tensors are shared with the argument, not copied.
+// Names gives a state dict the names of the reference: prefixes that all of its
+// names share are dropped, one after the other. The tensors are shared with the
+// argument, not copied.
 func Names(from *graph.Params) *graph.Params {
 	names := from.Names()
-	for _, prefix := range prefixes {
-		if len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return !strings.HasPrefix(n, prefix) }) {
-			continue
+	n := len(commonPrefix(names))
+	if n == 0 {
+		return from
+	}
+	out := graph.NewParams()
+	for _, name := range names {
+		t, _ := from.Get(name)
+		if err := out.Set(name[n:], t); err != nil {
+			return from // a set that holds a tensor has checked it
 		}
-		out := graph.NewParams()
-		for _, n := range names {
-			t, _ := from.Get(n)
-			if err := out.Set(strings.TrimPrefix(n, prefix), t); err != nil {
-				return from // a set that holds a tensor has checked it
+	}
+	return out
+}
+
+// commonPrefix is what training programs have put before all of the names.
+func commonPrefix(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	found := ""
+	for {
+		i := slices.IndexFunc(prefixes, func(p string) bool {
+			return !slices.ContainsFunc(names, func(n string) bool { return !strings.HasPrefix(n, found+p) })
+		})
+		if i < 0 {
+			return found
+		}
+		found += prefixes[i]
+	}
+}
+
+// deepened renames what stands deeper in the model than in the state dict: the
+// MLP of a block, mlp.lin1, is mlp.mlp.lin1 where experts have been put beside
+// it.
+func deepened(from *graph.Params, specs []graph.Spec) *graph.Params {
+	wanted := map[string]bool{}
+	for _, s := range specs {
+		wanted[s.Name] = true
+	}
+	out := graph.NewParams()
+	for _, name := range from.Names() {
+		t, _ := from.Get(name)
+		if deeper := strings.Replace(name, ".mlp.lin", ".mlp.mlp.lin", 1); !wanted[name] && wanted[deeper] {
+			if _, both := from.Get(deeper); !both {
+				name = deeper
 			}
 		}
-		return out
+		if err := out.Set(name, t); err != nil {
+			return from // a set that holds a tensor has checked it
+		}
 	}
-	return from
+	return out
 }
 
 // constants are not parameters although state dicts of the reference hold
@@ -100,7 +123,7 @@ var constants = []string{
 // Load copies into a model's parameters what a state dict has for them. specs
 // are the parameters the model asks for; those not found keep their values.
 func Load(into *graph.Params, specs []graph.Spec, from *graph.Params) (Report, error) {
-	from = Names(from)
+	from = deepened(Names(from), specs)
 	var r Report
 	known := map[string]bool{}
 	for _, spec := range specs {
@@ -172,6 +195,8 @@ func (r Report) String() string {
 			parts = append(parts, fmt.Sprintf("%d %s (%s)", len(names), what, first(names, 3)))
 		}
 	}
+	list("resized", r.Resized)
+	list("new, to be trained", r.Fresh)
 	list("missing", r.Missing)
 	list("unexpected", r.Unexpected)
 	var other []string
