@@ -47,6 +47,7 @@ func (c checkCmd) Run() error {
 	}
 	if !c.JSON {
 		fmt.Fprintln(os.Stderr, plural(n, "error"))
+		explainFooter(os.Stderr, all)
 	}
 	return exit(1)
 }

@@ -7,12 +7,12 @@ import (
 	"os"
 	"strings"
 
+	"github.com/mseg-lang/mseg/models/weights"
 	"github.com/mseg-lang/mseg/ops/image"
-	"github.com/mseg-lang/mseg/ops/tensorfile"
 )
 
 type inspectCmd struct {
-	File string `arg:"" help:"Image (NIfTI, NRRD, MetaImage, npy, npz, PNG) or weights (safetensors)." placeholder:"FILE"`
+	File string `arg:"" help:"Image (NIfTI, NRRD, MetaImage, npy, npz, PNG) or weights (safetensors, .pth)." placeholder:"FILE"`
 	JSON bool   `help:"Write JSON."`
 }
 
@@ -42,21 +42,22 @@ type tensorInfo struct {
 }
 
 func (c inspectCmd) Run() error {
-	if strings.HasSuffix(strings.ToLower(c.File), ".safetensors") {
-		return c.weights()
+	switch weights.Extension(c.File) {
+	case ".safetensors", ".pth":
+		return weightsInspectCmd(c).Run()
 	}
 	if strings.HasSuffix(strings.ToLower(c.File), ".npz") {
 		return c.archive()
 	}
-	m, err := image.Read(c.File)
+	m, shape, dtype, err := c.image()
 	if err != nil {
 		return err
 	}
 	st := m.Stats()
-	info := imageInfo{Format: m.Format, Shape: m.Shape, DType: m.DType.Name(), Channels: m.Channels, Affine: m.Affine, Orientation: m.Axcodes(),
+	info := imageInfo{Format: m.Format, Shape: shape, DType: dtype.Name(), Channels: m.Channels, Affine: m.Affine, Orientation: m.Axcodes(),
 		Min: number(st.Min), Max: number(st.Max), Mean: number(st.Mean), NaN: st.NaN, Inf: st.Inf, Warnings: m.Warnings}
 	sp := m.Spacing()
-	info.Spacing = sp[:min(len(m.Shape), 3)]
+	info.Spacing = sp[:min(len(shape), 3)]
 	switch {
 	case st.IntegerSum != nil:
 		info.Sum = json.Number(st.IntegerSum.String())
@@ -102,38 +103,34 @@ func (c inspectCmd) Run() error {
 	return nil
 }
 
+// image reads the file, and the shape and type to show: those of the image, first axis fastest, but those of the array, as numpy lists
+// them, for npy. An array that is no image (a number, a row) is shown as well.
+func (c inspectCmd) image() (*image.Image, []int, image.DType, error) {
+	m, err := image.Read(c.File)
+	if image.Extension(c.File) != ".npy" {
+		if err != nil {
+			return nil, nil, "", err
+		}
+		return m, m.Shape, m.DType, nil
+	}
+	a, arrayErr := image.ReadNPY(c.File)
+	switch {
+	case arrayErr != nil:
+		return nil, nil, "", arrayErr
+	case err != nil && a.Len() == 0:
+		return nil, nil, "", err
+	case err != nil:
+		m = image.FromSlice([]int{a.Len()}, a.Float64())
+		m.Format = "npy"
+	}
+	return m, append([]int{}, a.Shape...), a.DType, nil
+}
+
 func number(x float64) *float64 {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return nil
 	}
 	return &x
-}
-
-func (c inspectCmd) weights() error {
-	f, err := tensorfile.Read(c.File)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var out []tensorInfo
-	total := 0
-	for _, n := range f.Names() {
-		d, s, _ := f.Shape(n)
-		out = append(out, tensorInfo{n, d, append([]int{}, s...)})
-		size := 1
-		for _, k := range s {
-			size *= k
-		}
-		total += size
-	}
-	if c.JSON {
-		return writeJSON(map[string]any{"format": "safetensors", "tensors": append([]tensorInfo{}, out...), "metadata": f.Metadata(), "values": total})
-	}
-	for _, t := range out {
-		fmt.Printf("%-6s %-20s %s\n", t.DType, joinInts(t.Shape, "×"), t.Name)
-	}
-	fmt.Printf("%d tensors, %d values\n", len(out), total)
-	return nil
 }
 
 func (c inspectCmd) archive() error {

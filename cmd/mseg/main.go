@@ -23,11 +23,20 @@ type cli struct {
 	Check   checkCmd   `cmd:"" help:"Check scripts without running anything."`
 	Plan    planCmd    `cmd:"" help:"List the stages a script needs: run or cached, and why. Exit 0: nothing to do, 2: work to do, 1: error."`
 	Run     runCmd     `cmd:"" help:"Run a script. Finished stages are kept and reused; an interrupted run goes on where it stopped."`
+	Watch   watchCmd   `cmd:"" help:"Run a script and run it again whenever it is saved; only what an edit touches is computed."`
+	Repl    replCmd    `cmd:"" help:"Type statements and expressions and see their values."`
 	Inspect inspectCmd `cmd:"" help:"Show what is in an image, a mask or a file of weights."`
+	Weights weightsCmd `cmd:"" help:"Show, convert and compare files of weights: safetensors, .pth of torch.save, npz."`
 	Metrics metricsCmd `cmd:"" help:"Compare a predicted mask with a reference mask."`
 	Data    dataCmd    `cmd:"" help:"Fetch public data sets, or make generated ones."`
 	Backend backendCmd `cmd:"" help:"Install or show the libraries that compute."`
 	Doctor  doctorCmd  `cmd:"" help:"Show what this machine and this build can do, and what to do about the rest."`
+	Fmt     fmtCmd     `cmd:"" help:"Give scripts the canonical layout. Only blanks change."`
+	Fix     fixCmd     `cmd:"" help:"Mend the mistakes for which there is a safe fix."`
+	Lint    lintCmd    `cmd:"" help:"Look for experiments that prove less than they seem to: leaks, selection on test data, missing baselines."`
+	Doc     docCmd     `cmd:"" help:"Write the reference of all builtins as Markdown or HTML, or one entry of it."`
+	Lsp     lspCmd     `cmd:"" help:"Language server for editors, on standard input and output."`
+	Explain explainCmd `cmd:"" help:"Explain a diagnostic code, with an example that fails and one that does not."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }
 
@@ -55,7 +64,7 @@ func run(args []string) int {
 	ctx, stop := interruptible()
 	defer stop()
 	parser, err := kong.New(&c, kong.BindTo(ctx, (*context.Context)(nil)), kong.Name("mseg"), kong.Description("A language for experiments in medical image segmentation."),
-		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.DefaultEnvars("MSEG"))
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mseg:", err)
 		return 1

@@ -17,7 +17,7 @@ type metricsCmd struct {
 	Spacing    string  `help:"Voxel size in mm along the axes of the files (x,y,z; for npy the order of the array). By default that of the reference; 1 where it has none." placeholder:"A,B,C"`
 	Label      int     `help:"Compare this label value; without it everything that is not 0." default:"0"`
 	Tolerance  float64 `help:"Tolerance of nsd and width of boundary_iou, in mm (in px without spacing)." default:"1"`
-	Empty      string  `help:"Rule for empty masks: worst, nan or compat (MedSegX)." default:"worst"`
+	Empty      string  `help:"Rule for empty masks: worst, nan, inf or medsegx." default:"worst"`
 	JSON       bool    `help:"Write JSON."`
 }
 
@@ -52,6 +52,9 @@ func (c metricsCmd) Run() error {
 	}
 	var specs []metric.Spec
 	for _, d := range metric.Definitions() {
+		if d.Name == "boundary_iou" && c.Tolerance == 0 { // a band has a width
+			continue
+		}
 		s := metric.Spec{Name: d.Name}
 		if d.HasUnit {
 			s.Unit = unit

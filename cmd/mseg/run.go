@@ -36,6 +36,11 @@ func (c runCmd) Run(ctx context.Context) error {
 	out, err := e.Run(ctx, l.Program, l.File.Text)
 	done()
 	if err != nil {
+		if out != nil && !c.JSON { // what was finished before is not lost
+			for _, r := range out.Reports {
+				fmt.Printf("report: %s\n", r)
+			}
+		}
 		return failure(err)
 	}
 	return c.outcome(l, out)

@@ -50,6 +50,7 @@ func load(path string, opt check.Options) (*script.Loaded, error) {
 		diag.WriteText(os.Stderr, l.Diags, isTerminal(os.Stderr))
 		if n := l.Diags.Count(diag.Error); n > 0 {
 			fmt.Fprintf(os.Stderr, "%s\n", plural(n, "error"))
+			explainFooter(os.Stderr, l.Diags)
 			return nil, exit(1)
 		}
 	}

@@ -495,7 +495,10 @@ func (e *Engine) Retain(p *ir.Program) {
 				return
 			}
 			seen[v] = true
-			keep[e.Key(v)] = true
+			// A page also shows what is no part of its identity: it is looked at again in the store each time (see stage.fresh).
+			if st, ok := stages[v.Op]; !ok || st.fresh == nil {
+				keep[e.Key(v)] = true
+			}
 			if v.Op == "evaluate" {
 				visit(e.prediction(v))
 			}

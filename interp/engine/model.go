@@ -38,7 +38,7 @@ func init() {
 	for _, b := range []string{"box_fill", "box_ellipse"} {
 		register(b, stage{value: func(context.Context, *Engine, *ir.Node) (any, error) { return &Model{Baseline: b}, nil }})
 	}
-	register("adapt", stage{version: 1, tree: true, value: adaptValue})
+	register("adapt", stage{version: 2, tree: true, value: adaptValue})
 }
 
 func weightsContents(e *Engine, n *ir.Node) (string, error) {
@@ -66,18 +66,11 @@ func newModel(arch string) func(context.Context, *Engine, *ir.Node) (any, error)
 		if err != nil {
 			return nil, at(n.ArgSpan("weights"), err)
 		}
-		from, resized, err := weights.Resized(weights.Names(from), m.Built.Parameters)
+		report, err := weights.Fit(m.Params, m.Built.Parameters, from, weights.Allowed{})
 		if err != nil {
-			return nil, at(n.ArgSpan("weights"), err)
-		}
-		report, err := weights.Load(m.Params, m.Built.Parameters, from)
-		if err != nil {
-			return nil, at(n.ArgSpan("weights"), err)
-		}
-		if err := report.Err(nil); err != nil {
 			return nil, at(n.ArgSpan("weights"), fmt.Errorf("%s: %w", f, err))
 		}
-		e.cfg.Events(Event{Kind: "note", Stage: e.label(n), Text: fmt.Sprintf("%s: %s; %d position tables resized", f, report, len(resized))})
+		e.cfg.Events(Event{Kind: "note", Stage: e.label(n), Text: fmt.Sprintf("%s: %s", f, report)})
 		m.QualityTrained = true
 		return m, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mseg-lang/mseg/lang/builtin"
 	"github.com/mseg-lang/mseg/lang/diag"
@@ -81,8 +82,9 @@ func (c *checker) call(e *syntax.Call, piped ir.Value, pipedExpr syntax.Expr, wa
 		return unknown
 	}
 	if sym, ok := c.symbols[r.Text]; ok {
+		c.rec.defined(r.Where, r.Text, sym.where)
 		if fn, ok := sym.stmt.(*syntax.Fn); ok {
-			return c.inline(fn, e, piped, pipedExpr, env)
+			return c.inline(sym, fn, e, piped, pipedExpr, env)
 		}
 		if v := c.symbol(sym); !isUnknown(v) {
 			d := c.diags.Add(diag.NotCallable, r.Where, "%q is %s, not a function", r.Text, article(v.Type()))
@@ -112,6 +114,7 @@ func (c *checker) call(e *syntax.Call, piped ir.Value, pipedExpr syntax.Expr, wa
 		return unknown
 	}
 	b := choose(found, want)
+	c.rec.builtin(r.Where, b)
 	switch b.Name {
 	case "hierarchy", "extend":
 		return c.treeCall(b, e, piped, env)
@@ -153,9 +156,9 @@ func (c *checker) treeCall(b *builtin.Builtin, e *syntax.Call, piped ir.Value, e
 }
 
 // inline evaluates the body of a fn with its arguments in place of its parameters.
-func (c *checker) inline(fn *syntax.Fn, e *syntax.Call, piped ir.Value, pipedExpr syntax.Expr, env *scope) ir.Value {
+func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Value, pipedExpr syntax.Expr, env *scope) ir.Value {
 	name := fn.Name.Text
-	if slices.Contains(c.calls, name) {
+	if slices.Contains(c.calls, fn) {
 		d := c.diags.Add(diag.CyclicName, e.Where, "fn %s calls itself", name)
 		d.Help = "there is no recursion: every plan is finite; use a comprehension"
 		return unknown
@@ -193,7 +196,7 @@ func (c *checker) inline(fn *syntax.Fn, e *syntax.Call, piped ir.Value, pipedExp
 	for _, a := range e.Args {
 		if a.Key == nil {
 			if next >= len(fn.Params) {
-				d := c.diags.Add(diag.TooManyArguments, a.Value.Span(), "fn %s takes %d arguments", name, len(fn.Params))
+				d := c.diags.Add(diag.TooManyArguments, a.Value.Span(), "fn %s takes %s", name, counted(len(fn.Params), "argument"))
 				d.Related = []diag.Related{{Span: fn.Name.Where, Message: "declared here"}}
 				continue
 			}
@@ -211,6 +214,7 @@ func (c *checker) inline(fn *syntax.Fn, e *syntax.Call, piped ir.Value, pipedExp
 			d.Help = suggestion(keyText(a.Key), names)
 			continue
 		}
+		c.rec.defined(a.Key.Span(), fn.Params[i].Name.Text, fn.Params[i].Name.Where)
 		take(i, c.value(a.Value, expected(i), env), a.Value.Span())
 	}
 	var inner *scope
@@ -224,15 +228,25 @@ func (c *checker) inline(fn *syntax.Fn, e *syntax.Call, piped ir.Value, pipedExp
 				values[i] = c.value(p.Default, expected(i), nil)
 			}
 		}
-		inner = &scope{p.Name.Text, values[i], inner}
+		inner = &scope{p.Name.Text, values[i], inner, p.Name.Where}
 	}
 	want := types.Any
 	if fn.Returns != nil {
 		want = c.quietType(fn.Returns)
 	}
-	c.calls = append(c.calls, name)
-	v := c.value(fn.Body, want, inner)
-	c.calls = c.calls[:len(c.calls)-1]
+	c.calls = append(c.calls, fn)
+	defer func() { c.calls = c.calls[:len(c.calls)-1] }()
+	if sym.home == nil {
+		rec := c.rec // bodies are recorded by checkFn
+		c.rec = nil
+		defer func() { c.rec = rec }()
+		return c.value(fn.Body, want, inner)
+	}
+	// The body of a library's fn means the library's names, in this script's tree and within this script's budget.
+	body := &checker{symbols: sym.home.symbols, libraries: sym.home.libraries, tree: c.tree, calls: c.calls, defaults: c.defaults, steps: c.steps}
+	v := body.value(fn.Body, want, inner)
+	c.steps = body.steps
+	c.diags = append(c.diags, body.diags...)
 	return v
 }
 
@@ -297,8 +311,16 @@ type matcher struct {
 	spans     []source.Span
 	keys      []ir.Entry
 	keySpan   map[string]source.Span
+	meant     map[int]bool // parameters that a reported argument was meant for
 	failed    bool
 	afterName bool
+}
+
+func (m *matcher) mean(i int) {
+	if m.meant == nil {
+		m.meant = map[int]bool{}
+	}
+	m.meant[i] = true
 }
 
 func (m *matcher) pipedIn(v ir.Value, e syntax.Expr) {
@@ -331,6 +353,12 @@ func (m *matcher) positional(a syntax.Arg, left *[]int) {
 		d := m.c.diags.Add(diag.MisplacedArgument, a.Value.Span(), "an argument without name stands after named ones")
 		d.Help = "put it first, or name it"
 		m.failed = true
+		for _, i := range *left {
+			if m.values[i] == nil && !m.b.Params[i].Piped {
+				m.mean(i)
+				break
+			}
+		}
 		return
 	}
 	for len(*left) > 0 {
@@ -347,7 +375,7 @@ func (m *matcher) positional(a syntax.Arg, left *[]int) {
 			return
 		}
 		v := m.c.value(a.Value, p.Type, m.env)
-		if p.Piped && !p.Need && !isUnknown(v) && !v.Type().Fits(p.Type) {
+		if p.Piped && !p.Need && len(*left) > 1 && (isUnknown(v) || !v.Type().Fits(p.Type)) {
 			// window(lo .. hi) without steps before it: the range is meant for the next parameter.
 			*left = (*left)[1:]
 			continue
@@ -380,6 +408,7 @@ func (m *matcher) named(a syntax.Arg) {
 			if p.Name != key {
 				continue
 			}
+			m.c.rec.key(a.Key.Span(), &m.b.Params[i])
 			if m.values[i] != nil {
 				d := m.c.diags.Add(diag.DuplicateArgument, a.Key.Span(), "%s of %s is given twice", key, m.b.Name)
 				if !m.spans[i].IsZero() {
@@ -401,6 +430,7 @@ func (m *matcher) named(a syntax.Arg) {
 	if s := diag.Suggest(key, names); s != "" {
 		d.Help = "did you mean " + s + "?"
 		d.Fixes = []diag.Fix{{Message: "write " + s, Span: a.Key.Span(), Replacement: s, Safe: true}}
+		m.mean(slices.IndexFunc(m.b.Params, func(p builtin.Param) bool { return p.Name == s }))
 	} else if len(names) > 0 {
 		d.Help = "its arguments are " + strings.Join(names, ", ")
 	} else {
@@ -470,6 +500,13 @@ func (m *matcher) set(i int, v ir.Value, at source.Span) {
 	}
 }
 
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 func limitText(p builtin.Param, unit string) string {
 	u := ""
 	if unit != "" {
@@ -495,6 +532,7 @@ func (m *matcher) finish() bool {
 			continue
 		}
 		switch {
+		case m.meant[i]:
 		case p.Need:
 			d := m.c.diags.Add(diag.MissingArgument, m.where, "%s needs %s: %s", m.b.Name, p.Name, p.Doc)
 			if p.Piped {
@@ -504,7 +542,7 @@ func (m *matcher) finish() bool {
 			}
 			m.failed = true
 		case p.Default != "":
-			m.values[i] = m.c.defaultOf(m.b, p)
+			m.values[i] = m.c.defaultOf(m.b, &m.b.Params[i])
 		case p.Rest:
 			m.values[i] = ir.List{Elem: *p.Type.Elem}
 		}
@@ -513,24 +551,39 @@ func (m *matcher) finish() bool {
 }
 
 // defaultOf evaluates a default of the registry; builtins and words only. A placeholder that the pattern does not have falls back to the file.
-func (c *checker) defaultOf(b *builtin.Builtin, p builtin.Param) ir.Value {
+// One value serves all calls of a script: nothing in it depends on the call.
+func (c *checker) defaultOf(b *builtin.Builtin, p *builtin.Param) ir.Value {
 	if slices.Contains(wordSets(p.Type), "placeholder") {
 		if slices.Contains(c.holes, p.Default) {
 			return ir.Word{Set: "placeholder", Text: p.Default}
 		}
 		return ir.Word{Set: "placeholder", Text: ""}
 	}
+	if v, ok := c.defaults[p]; ok {
+		return v
+	}
 	d := &checker{symbols: map[string]*symbol{}, tree: c.tree}
-	e := d.expression("default of "+b.Name+"."+p.Name, p.Default)
+	e, known := defaultExprs.Load(p)
+	if !known {
+		e = d.expression("default of "+b.Name+"."+p.Name, p.Default)
+		defaultExprs.Store(p, e)
+	}
 	v := ir.Value(unknown)
-	if e != nil {
+	if e, ok := e.(syntax.Expr); ok {
 		v = d.demand(d.value(e, p.Type, nil), p.Type, e.Span(), p.Name)
 	}
 	if d.diags.HasErrors() {
 		panic(fmt.Sprintf("registry: default of %s.%s: %v", b.Name, p.Name, d.diags[0]))
 	}
+	if c.defaults == nil {
+		c.defaults = map[*builtin.Param]ir.Value{}
+	}
+	c.defaults[p] = v
 	return v
 }
+
+// defaultExprs holds the parsed default of every *builtin.Param that was needed so far.
+var defaultExprs sync.Map
 
 // placeholders finds the {names} of a volumes pattern.
 func placeholders(args []syntax.Arg) []string {
@@ -604,5 +657,43 @@ func (c *checker) domain(n *ir.Node) {
 		if l, ok := n.Arg("evals").(ir.List); ok && len(l.Items) < 2 {
 			c.diags.Add(diag.MissingArgument, n.ArgSpan("evals"), "compare needs two or more evals, found %d", len(l.Items))
 		}
+	case "train", "finetune":
+		c.sharedPatients(n)
 	}
+}
+
+// sharedPatients reports validation data that are certain to hold patients of the training data: the same data, or one a part of the other.
+func (c *checker) sharedPatients(n *ir.Node) {
+	data, validate := n.Node("data"), n.Node("validate")
+	if data == nil || validate == nil {
+		return
+	}
+	if c.hasher == nil {
+		c.hasher = ir.NewHasher(nil)
+	}
+	train, val := c.hasher.Hash(data), c.hasher.Hash(validate)
+	what := ""
+	switch {
+	case train == val:
+		what = "the same as the training data"
+	case c.partOf(validate, train):
+		what = "part of the training data"
+	case c.partOf(data, val):
+		what = "data of which the training data are a part"
+	default:
+		return
+	}
+	d := c.diags.Add(diag.SharedPatient, n.ArgSpan("validate"), "%s validates with %s", n.Op, what)
+	d.Help = "validate with another side of a split: validate: parts.val"
+	d.Related = []diag.Related{{Span: n.ArgSpan("data"), Message: "trained on these"}}
+}
+
+// partOf says whether data are chosen out of the data of an identity, by where or take.
+func (c *checker) partOf(n *ir.Node, whole string) bool {
+	for n != nil && (n.Op == "where" || n.Op == "take") {
+		if n = n.Node("data"); n != nil && c.hasher.Hash(n) == whole {
+			return true
+		}
+	}
+	return false
 }

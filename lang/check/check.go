@@ -27,12 +27,13 @@ import (
 
 // Options change what a script means from outside.
 type Options struct {
-	Set map[string]string // param → expression, as given by --set
+	Set    map[string]string // param → expression, as given by --set
+	Record *Record           // filled with what is found out about places, for editors; may be nil
 }
 
 // Script checks a parsed script. The program is complete only when the list has no errors.
 func Script(s *syntax.Script, opt Options) (*ir.Program, diag.List) {
-	c := &checker{symbols: map[string]*symbol{}, opt: opt}
+	c := &checker{symbols: map[string]*symbol{}, opt: opt, rec: opt.Record}
 	c.tree = c.loadDefaultTree()
 	c.declare(s)
 	c.collectTaxonomies(s)
@@ -77,9 +78,13 @@ type checker struct {
 	symbols   map[string]*symbol
 	opt       Options
 	tree      *taxonomy.Tree
-	calls     []string // fns being inlined
-	holes     []string // {names} of the pattern of the call being bound
+	calls     []*syntax.Fn // fns being inlined
+	holes     []string     // {names} of the pattern of the call being bound
 	libraries map[string]*checker
+	defaults  map[*builtin.Param]ir.Value
+	steps     int
+	hasher    *ir.Hasher
+	rec       *Record
 }
 
 // symbol is a name bound at the top level.
@@ -89,18 +94,20 @@ type symbol struct {
 	where source.Span
 	value ir.Value
 	busy  bool
+	home  *checker // the library whose names a fn means; nil for one of this script
 }
 
 type scope struct {
 	name  string
 	value ir.Value
 	outer *scope
+	where source.Span // of the name where it is bound
 }
 
-func (s *scope) lookup(name string) (ir.Value, bool) {
+func (s *scope) lookup(name string) (*scope, bool) {
 	for ; s != nil; s = s.outer {
 		if s.name == name {
-			return s.value, true
+			return s, true
 		}
 	}
 	return nil, false
@@ -156,7 +163,7 @@ func (c *checker) declare(s *syntax.Script) {
 		case *syntax.Fn:
 			enter(st.Name, st)
 		case *syntax.Binding:
-			if !syntax.IsKind(st.Kind.Text) {
+			if !syntax.IsKind(st.Kind.Text) && st.Value != nil {
 				d := c.diags.Add(diag.UnknownKind, st.Kind.Where, "%q is no kind of value", st.Kind.Text)
 				d.Help = suggestion(st.Kind.Text, append(slices.Clone(syntax.Kinds), syntax.Heads...))
 				if d.Help == "" {
@@ -208,9 +215,12 @@ func (c *checker) use(st *syntax.Use, enter func(syntax.Name, syntax.Statement))
 			continue
 		}
 		enter(n, sym.stmt)
+		if n.Where != st.Library.Where {
+			c.rec.defined(n.Where, n.Text, sym.where)
+		}
 		if s := c.symbols[n.Text]; s != nil && s.where == n.Where {
 			if fn, ok := sym.stmt.(*syntax.Fn); ok {
-				s.stmt = fn
+				s.stmt, s.home = fn, lib
 			} else {
 				s.value, s.stmt = lib.symbol(sym), nil
 			}
@@ -221,6 +231,9 @@ func (c *checker) use(st *syntax.Use, enter func(syntax.Name, syntax.Statement))
 func (c *checker) library(name string) *checker {
 	if l, ok := c.libraries[name]; ok {
 		return l
+	}
+	if name == defaultLibrary {
+		return medsegdb()
 	}
 	text, ok := stdlib.Text(name)
 	if !ok {
@@ -272,8 +285,9 @@ func (c *checker) binding(st *syntax.Binding) ir.Value {
 		return unknown
 	}
 	want := types.Any
-	if syntax.IsKind(st.Kind.Text) {
-		want = types.Of(st.Kind.Text)
+	if syntax.IsKind(st.Kind.Text) { // one value of the kind, or a sweep of them
+		one := types.Of(st.Kind.Text)
+		want = types.Type{Or: []types.Type{one, types.ListOf(one)}}
 	}
 	value := st.Value
 	if st.Kind.Text == "compare" || st.Kind.Text == "report" {
@@ -281,7 +295,7 @@ func (c *checker) binding(st *syntax.Binding) ir.Value {
 	}
 	v := c.value(value, want, nil)
 	if !want.IsAny() && !isUnknown(v) && !v.Type().Fits(want) {
-		d := c.diags.Add(diag.WrongKind, st.Value.Span(), "this is %s, not %s", article(v.Type()), article(want))
+		d := c.diags.Add(diag.WrongKind, st.Value.Span(), "this is %s, not %s", article(v.Type()), article(types.Of(st.Kind.Text)))
 		if slices.Contains(syntax.Kinds, v.Type().Base) {
 			d.Help = fmt.Sprintf("write `%s %s = …`", v.Type().Base, st.Name.Text)
 			d.Fixes = []diag.Fix{{Message: "change the kind", Span: st.Kind.Where, Replacement: v.Type().Base, Safe: true}}
@@ -297,9 +311,12 @@ func (c *checker) binding(st *syntax.Binding) ir.Value {
 // constructor turns `report r = [a, b] { title: "…" }` into report([a, b], title: "…"), and the same for compare: there the kind itself is the function.
 func (c *checker) constructor(st *syntax.Binding) syntax.Expr {
 	list := func(e syntax.Expr) bool {
-		switch e.(type) {
+		switch e := e.(type) {
 		case *syntax.ListLit, *syntax.Comprehension:
 			return true
+		case *syntax.Ref: // a sweep that has a name
+			sym := c.symbols[e.Text]
+			return sym != nil && c.symbol(sym).Type().Base == "list"
 		}
 		return false
 	}
@@ -430,13 +447,13 @@ func (c *checker) checkFn(st *syntax.Fn) {
 		if p.Default != nil {
 			c.demand(c.value(p.Default, t, nil), t, p.Default.Span(), "parameter "+p.Name.Text)
 		}
-		env = &scope{p.Name.Text, ir.Unknown{T: t}, env}
+		env = &scope{p.Name.Text, ir.Unknown{T: t}, env, p.Name.Where}
 	}
 	want := types.Any
 	if st.Returns != nil {
 		want = c.typeOf(st.Returns)
 	}
-	c.calls = append(c.calls, st.Name.Text)
+	c.calls = append(c.calls, st)
 	v := c.value(st.Body, want, env)
 	c.calls = c.calls[:len(c.calls)-1]
 	if !isUnknown(v) && !v.Type().Fits(want) {

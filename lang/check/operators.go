@@ -79,6 +79,10 @@ func (c *checker) binary(e *syntax.Binary, want types.Type, env *scope) ir.Value
 		if okA && okB {
 			switch e.Op {
 			case "+":
+				if len(x.S)+len(y.S) > maxText {
+					c.diags.Add(diag.OutOfRange, e.Where, "the text has more than %d bytes", maxText)
+					return unknown
+				}
 				return ir.Str{S: x.S + y.S}
 			case "==":
 				return ir.Bool{B: x.S == y.S}

@@ -78,6 +78,12 @@ func (c *checker) comparison(e *syntax.Binary, env *scope) *ir.Pred {
 		return nil
 	}
 	want := fieldTypes[name]
+	for _, side := range []syntax.Expr{e.Left, e.Right} {
+		if n, ok := caseField(side); ok && n == name {
+			c.rec.word(side.Span(), n, "case field")
+			break
+		}
+	}
 	if op == "in" {
 		one := want
 		alternatives := append([]types.Type{types.ListOf(one), types.Path}, types.Type{Base: "range", Units: []string{"*"}})

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
@@ -13,17 +14,34 @@ import (
 	"github.com/mseg-lang/mseg/stdlib"
 )
 
+const defaultLibrary = "medsegdb"
+
+var (
+	medsegdbOnce sync.Once
+	medsegdbRead *checker
+)
+
+// medsegdb is the library of MedSegDB's tree, read once in a process. Everything in it is evaluated here, so that checkers only read it.
+func medsegdb() *checker {
+	medsegdbOnce.Do(func() {
+		text, _ := stdlib.Text(defaultLibrary)
+		s, diags := syntax.Parse(source.New(defaultLibrary+".mseg", text), false)
+		lib := &checker{symbols: map[string]*symbol{}, tree: &taxonomy.Tree{}, diags: diags}
+		lib.declare(s)
+		for _, sym := range lib.symbols {
+			lib.symbol(sym)
+		}
+		medsegdbRead = lib
+	})
+	return medsegdbRead
+}
+
 // loadDefaultTree is MedSegDB's tree: tasks are looked up in it unless the script declares a hierarchy of its own.
 func (c *checker) loadDefaultTree() *taxonomy.Tree {
-	if c.libraries == nil {
-		c.libraries = map[string]*checker{}
-	}
-	if _, ok := stdlib.Text("medsegdb"); !ok {
-		return &taxonomy.Tree{}
-	}
-	lib := c.library("medsegdb")
-	if t, ok := lib.symbol(lib.symbols["tree"]).(ir.Taxonomy); ok {
-		return t.Tree
+	if sym := medsegdb().symbols["tree"]; sym != nil {
+		if t, ok := sym.value.(ir.Taxonomy); ok {
+			return t.Tree
+		}
 	}
 	return &taxonomy.Tree{}
 }

@@ -17,6 +17,15 @@ import (
 // value evaluates an expression. want says what the place expects: it decides what a word means (axial, CT, organ) and which of two
 // builtins of one name is meant. Whether the result fits is checked by demand, where the message can name the place.
 func (c *checker) value(e syntax.Expr, want types.Type, env *scope) ir.Value {
+	if !c.spend(1, e.Span()) {
+		return unknown
+	}
+	v := c.evaluate(e, want, env)
+	c.rec.value(e, v)
+	return v
+}
+
+func (c *checker) evaluate(e syntax.Expr, want types.Type, env *scope) ir.Value {
 	if want.Base == "predicate" {
 		return c.predicate(e, env)
 	}
@@ -65,31 +74,37 @@ func wordSets(want types.Type) []string {
 }
 
 func (c *checker) ref(e *syntax.Ref, want types.Type, env *scope) ir.Value {
-	if v, ok := env.lookup(e.Text); ok {
-		return v
+	if s, ok := env.lookup(e.Text); ok {
+		c.rec.defined(e.Where, e.Text, s.where)
+		return s.value
 	}
 	sets := wordSets(want)
 	for _, set := range sets {
 		switch set {
 		case "task":
 			if _, ok := c.tree.Lookup(e.Text); ok {
+				c.rec.word(e.Where, e.Text, set)
 				return c.task(e.Text, e.Where)
 			}
 		case "modality":
 			if _, _, ok := c.tree.Modality(e.Text); ok {
+				c.rec.word(e.Where, e.Text, set)
 				return c.modality(e.Text, e.Where)
 			}
 		case "placeholder":
 			if slices.Contains(c.holes, e.Text) {
+				c.rec.word(e.Where, e.Text, set)
 				return ir.Word{Set: set, Text: e.Text}
 			}
 		default:
 			if w, ok := builtin.WordSet(set); ok && slices.Contains(w.Items, e.Text) {
+				c.rec.word(e.Where, e.Text, set)
 				return ir.Word{Set: set, Text: e.Text}
 			}
 		}
 	}
 	if sym, ok := c.symbols[e.Text]; ok {
+		c.rec.defined(e.Where, e.Text, sym.where)
 		if fn, ok := sym.stmt.(*syntax.Fn); ok {
 			d := c.diags.Add(diag.WrongType, e.Where, "%q is a fn; it must be called", e.Text)
 			d.Help = fmt.Sprintf("write %s(…)", e.Text)
@@ -100,6 +115,7 @@ func (c *checker) ref(e *syntax.Ref, want types.Type, env *scope) ir.Value {
 	}
 	if found := builtin.Lookup(e.Text); len(found) > 0 {
 		b := choose(found, want)
+		c.rec.builtin(e.Where, b)
 		return c.bind(b, e.Where, nil, nil, nil, env)
 	}
 	c.unknownName(e, want, sets, env)
@@ -188,19 +204,19 @@ func (c *checker) list(e *syntax.ListLit, want types.Type, env *scope) ir.Value 
 	if len(out.Items) == 0 {
 		out.Elem = elem
 	}
+	if !c.weigh(out, e.Where) {
+		return unknown
+	}
 	return out
 }
-
-// maxItems bounds what a comprehension may unroll to.
-const maxItems = 100_000
 
 func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *scope) ir.Value {
 	elem := elemOf(want)
 	out := ir.List{Elem: types.Any}
-	incomplete := false
+	incomplete, failed := false, false
 	var unroll func(clauses []syntax.Clause, env *scope)
 	unroll = func(clauses []syntax.Clause, env *scope) {
-		if len(out.Items) > maxItems {
+		if len(out.Items) > maxItems || !c.spend(1, e.Where) {
 			return
 		}
 		if len(clauses) == 0 {
@@ -228,21 +244,29 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 			default:
 				d := c.diags.Add(diag.NotConstant, cl.Over.Span(), "this condition is known only after a run")
 				d.Help = "a sweep must be known before it runs: filter by params and constants"
+				failed = true
 			}
 			return
 		}
 		switch xs := c.value(cl.Over, types.Any, env).(type) {
 		case ir.List:
 			for _, x := range xs.Items {
-				unroll(clauses[1:], &scope{cl.Var.Text, x, env})
+				if len(out.Items) > maxItems || c.steps > maxSteps {
+					return
+				}
+				unroll(clauses[1:], &scope{cl.Var.Text, x, env, cl.Var.Where})
 			}
 		case ir.Range:
 			if xs.Lo != math.Trunc(xs.Lo) || xs.Hi != math.Trunc(xs.Hi) || xs.Hi-xs.Lo > maxItems {
 				c.diags.Add(diag.WrongType, cl.Over.Span(), "only a range of at most %d whole numbers can be swept", maxItems)
+				failed = true
 				return
 			}
 			for x := xs.Lo; x <= xs.Hi; x++ {
-				unroll(clauses[1:], &scope{cl.Var.Text, ir.Number{V: x, Unit: xs.Unit}, env})
+				if len(out.Items) > maxItems || c.steps > maxSteps {
+					return
+				}
+				unroll(clauses[1:], &scope{cl.Var.Text, ir.Number{V: x, Unit: xs.Unit}, env, cl.Var.Where})
 			}
 		case ir.Unknown:
 			incomplete = true
@@ -250,10 +274,10 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 			if xs.T.Base == "list" && xs.T.Elem != nil {
 				t = *xs.T.Elem
 			}
-			unroll(clauses[1:], &scope{cl.Var.Text, ir.Unknown{T: t}, env})
+			unroll(clauses[1:], &scope{cl.Var.Text, ir.Unknown{T: t}, env, cl.Var.Where})
 		default:
 			c.diags.Add(diag.WrongType, cl.Over.Span(), "for goes through a list or a range, this is %s", article(xs.Type()))
-			incomplete = true
+			failed = true
 		}
 	}
 	unroll(e.Clauses, env)
@@ -261,8 +285,14 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 		c.diags.Add(diag.OutOfRange, e.Where, "the sweep has more than %d items", maxItems)
 		return unknown
 	}
+	if failed {
+		return unknown
+	}
 	if incomplete {
 		return ir.Unknown{T: types.ListOf(out.Elem)}
+	}
+	if !c.weigh(out, e.Where) {
+		return unknown
 	}
 	return out
 }
@@ -333,16 +363,22 @@ func (c *checker) field(e *syntax.Field, env *scope) ir.Value {
 		if s := diag.Suggest(e.Name.Text, names); s != "" {
 			d.Help = "did you mean " + s + "?"
 			d.Fixes = []diag.Fix{{Message: "write " + s, Span: e.Name.Where, Replacement: s, Safe: true}}
-		} else if len(names) > 0 {
-			d.Help = "its fields are " + strings.Join(names, ", ")
 		} else if len(builtin.Lookup(e.Name.Text)) > 0 {
 			d.Help = fmt.Sprintf("to apply a function write %s |> %s(…)", e.Of.Span().Text(), e.Name.Text)
+		} else if len(names) > 0 {
+			d.Help = "its fields are " + strings.Join(names, ", ")
 		}
 		return unknown
 	}
 	if n, ok := of.(*ir.Node); ok {
 		if f.Name == "history" && base == "model" && n.Op != "train" && n.Op != "finetune" {
 			c.diags.Add(diag.UnknownField, e.Name.Where, "only a trained model has a history")
+			return unknown
+		}
+		if base == "eval" && n.Op == "evaluate" && f.Type.Base == "measure" && !slices.ContainsFunc(n.Items("metrics"), func(v ir.Value) bool { m, ok := v.(*ir.Node); return !ok || m.Op == f.Name }) {
+			d := c.diags.Add(diag.UnknownField, e.Name.Where, "this eval does not measure %s", f.Name)
+			d.Help = "add it to its metrics"
+			d.Related = []diag.Related{{Span: n.ArgSpan("metrics"), Message: "metrics are given here"}}
 			return unknown
 		}
 		if base == "split" && n.Op == "by" && n.Arg(f.Name) == nil {

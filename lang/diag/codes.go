@@ -12,7 +12,7 @@ const (
 	BadString       Code = "MSEG-0004" // a string that does not end on its line, or a bad escape in it
 	BadCharacter    Code = "MSEG-0005" // a character that begins no token
 	BadNumber       Code = "MSEG-0006" // a number that cannot be read or is out of range
-	TooDeep         Code = "MSEG-0007" // nested deeper than 200 brackets, or a chain of more than 10,000 operators
+	TooDeep         Code = "MSEG-0007" // nested deeper than 200 brackets, a chain of more than 10,000 operators, or too much to work out
 	BareExpression  Code = "MSEG-0008" // an expression that is no statement, in a file
 	BadEdition      Code = "MSEG-0009" // an edition this program does not know
 

@@ -8,16 +8,18 @@ package diag
 import (
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/mseg-lang/mseg/lang/source"
 )
 
-// Severity orders diagnostics: an Error stops the run, a Warning does not.
+// Severity orders diagnostics: an Error stops the run, a Warning does not, a Note is a thought.
 type Severity string
 
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
+	Note    Severity = "note"
 )
 
 // Related is a second place that explains the first: "first declared here".
@@ -117,14 +119,19 @@ func (l *List) Sort() {
 }
 
 // Suggest returns the candidate nearest to the name if it is near enough to be a slip of the pen, else "".
-// Distance is Damerau's (a swap of neighbours counts once); upper and lower case differ by half a step, so a wrong case always wins.
+// Distance is Damerau's (a swap of neighbours counts once); upper and lower case differ by half a step, and a name that differs in nothing else always wins.
 func Suggest(name string, candidates []string) string {
 	best, bestCost := "", 2*max(1, len([]rune(name))/3)+1
-	if len([]rune(name)) < 3 {
-		bestCost = 2 // of a name this short, only another case is a slip
-	}
 	sorted := append([]string(nil), candidates...)
 	sort.Strings(sorted)
+	for _, c := range sorted {
+		if strings.EqualFold(c, name) {
+			return c
+		}
+	}
+	if len([]rune(name)) < 3 {
+		return "" // of a name this short, only another case is a slip
+	}
 	for _, c := range sorted {
 		if d := distance([]rune(name), []rune(c), bestCost); d < bestCost {
 			best, bestCost = c, d

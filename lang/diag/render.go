@@ -20,8 +20,11 @@ func WriteText(w io.Writer, l List, color bool) {
 	}
 	for _, d := range l {
 		tone := "1;31"
-		if d.Severity == Warning {
+		switch d.Severity {
+		case Warning:
 			tone = "1;33"
+		case Note:
+			tone = "1;36"
 		}
 		fmt.Fprintf(w, "%s %s\n", paint(tone, fmt.Sprintf("%s[%s]:", d.Severity, d.Code)), paint("1", d.Summary))
 		if !d.Span.IsZero() {

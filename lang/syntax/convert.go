@@ -14,6 +14,15 @@ import (
 type converter struct {
 	file  *source.File
 	diags *diag.List
+	outer map[Expr]source.Span // of an expression in parentheses: with them
+}
+
+// extent is the place of an expression with the parentheses around it.
+func (c *converter) extent(e Expr) source.Span {
+	if s, ok := c.outer[e]; ok {
+		return s
+	}
+	return e.Span()
 }
 
 func (c *converter) span(p lexer.Position, length int) source.Span {
@@ -96,7 +105,11 @@ type operand struct {
 }
 
 // expr re-associates the flat chain that the grammar gives into a tree.
-func (c *converter) expr(g *gExpr) Expr {
+func (c *converter) expr(v gValue) Expr {
+	g := v.value()
+	if len(g.Rest) == 0 && len(g.First.Ops) == 0 {
+		return c.postfix(g.First.Base)
+	}
 	chain := make([]operand, 0, 1+len(g.Rest))
 	chain = append(chain, operand{unary: g.First})
 	for _, r := range g.Rest {
@@ -123,13 +136,13 @@ func (p *chainParser) parse(least int) Expr {
 		}
 		p.i++
 		right := p.parse(level + 1)
-		where := At{left.Span().To(right.Span())}
+		where := At{p.c.extent(left).To(p.c.extent(right))}
 		if next.op == "|>" {
 			left = &Pipe{where, left, right}
 			continue
 		}
 		if level == 5 {
-			if b, ok := left.(*Binary); ok && precedence[b.Op] == 5 && !p.grouped(b) {
+			if b, ok := left.(*Binary); ok && precedence[b.Op] == 5 && p.c.outer[b].IsZero() {
 				d := p.c.diags.Add(diag.UnexpectedToken, p.c.span(next.opPos, len(next.op)), "comparisons cannot be chained")
 				d.Help = "join them with and"
 			}
@@ -137,19 +150,6 @@ func (p *chainParser) parse(least int) Expr {
 		left = &Binary{where, next.op, left, right}
 	}
 	return left
-}
-
-// grouped says whether a comparison stands in parentheses, which its span then does not touch: the text before it is an open one.
-func (p *chainParser) grouped(b *Binary) bool {
-	text := p.c.file.Text
-	for i := b.Where.End; i < len(text); i++ {
-		switch text[i] {
-		case ' ', '\t', '\n', '\r':
-			continue
-		}
-		return text[i] == ')'
-	}
-	return false
 }
 
 // prefixed parses the operand at p.i with its remaining prefix operators. `-` binds tighter than any binary operator;
@@ -166,7 +166,7 @@ func (p *chainParser) prefixed(ops []gPrefix) Expr {
 	} else {
 		of = p.prefixed(ops[1:])
 	}
-	where := At{start.To(of.Span())}
+	where := At{start.To(p.c.extent(of))}
 	if n, ok := of.(*NumberLit); ok && op.Op == "-" {
 		return &NumberLit{where, -n.Value, n.Unit}
 	}
@@ -179,7 +179,7 @@ func (p *chainParser) notOperand(ops []gPrefix) Expr {
 		op := p.chain[p.i+1].op
 		p.i++
 		right := p.parse(precedence[op] + 1)
-		left = &Binary{At{left.Span().To(right.Span())}, op, left, right}
+		left = &Binary{At{p.c.extent(left).To(p.c.extent(right))}, op, left, right}
 	}
 	return left
 }
@@ -190,11 +190,11 @@ func (c *converter) postfix(g *gPostfix) Expr {
 		switch {
 		case t.Field != nil:
 			n := Name{At{c.span(t.Field.Pos, len(t.Field.Name))}, t.Field.Name}
-			e = &Field{At{e.Span().To(n.Where)}, e, n}
+			e = &Field{At{c.extent(e).To(n.Where)}, e, n}
 		case t.Call != nil:
-			e = &Call{At: At{e.Span().To(c.span(t.Call.Close.Pos, 1))}, Fn: e, Args: c.items(t.Call.Items)}
+			e = &Call{At: At{c.extent(e).To(c.span(t.Call.Close.Pos, 1))}, Fn: e, Args: c.items(t.Call.Items)}
 		case t.Index != nil:
-			e = &Index{At{e.Span().To(c.span(t.Index.Close.Pos, 1))}, e, c.expr(t.Index.By)}
+			e = &Index{At{c.extent(e).To(c.span(t.Index.Close.Pos, 1))}, e, c.expr(t.Index.By)}
 		case t.Block != nil:
 			block := c.span(t.Block.Pos, 1).To(c.span(t.Block.Close.Pos, 1))
 			args := c.items(t.Block.Items)
@@ -202,7 +202,7 @@ func (c *converter) postfix(g *gPostfix) Expr {
 				call.Args = append(call.Args, args...)
 				call.Where, call.Block = call.Where.To(block), block
 			} else {
-				e = &Call{At: At{e.Span().To(block)}, Fn: e, Args: args, Block: block}
+				e = &Call{At: At{c.extent(e).To(block)}, Fn: e, Args: args, Block: block}
 			}
 		}
 	}
@@ -266,7 +266,12 @@ func (c *converter) primary(g *gPrimary) Expr {
 	case g.Name != nil:
 		return &Ref{Name{At{c.span(g.Pos, len(*g.Name))}, *g.Name}}
 	case g.Group != nil:
-		return c.expr(g.Group.Value)
+		e := c.expr(g.Group.Value)
+		if c.outer == nil {
+			c.outer = map[Expr]source.Span{}
+		}
+		c.outer[e] = c.span(g.Pos, 1).To(c.span(g.Group.Close.Pos, 1))
+		return e
 	case g.List != nil:
 		where := At{c.span(g.Pos, 1).To(c.span(g.List.Close.Pos, 1))}
 		if len(g.List.Clauses) > 0 {

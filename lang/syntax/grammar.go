@@ -7,8 +7,12 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// The grammar over the tokens that the layout pass leaves. It is private: convert.go turns it into the AST.
-// The specification's EBNF is printed from it (EBNF).
+// The grammar over the tokens that the layout pass leaves. It is private: convert.go turns it into the AST, and the specification's EBNF is printed from it
+// (ebnf.go).
+//
+// Participle reads statements from these structs. Bindings and the expressions in all statements are nearly the whole of a script, and participle reads about half a
+// megabyte of them a second; expression.go reads the same productions by hand, many times as fast. The struct tags stay the definition: a test and a fuzz
+// target parse everything both ways and demand the same tree, or a failure at the same token.
 
 type gStatement struct {
 	Pos     lexer.Position
@@ -31,20 +35,20 @@ type gUse struct {
 type gParam struct {
 	Name  gToken `parser:"'param' @@"`
 	Type  *gType `parser:"( ':' @@ )?"`
-	Value *gExpr `parser:"'=' @@"`
+	Value gValue `parser:"'=' @@"`
 }
 
 type gFn struct {
 	Name    gToken     `parser:"'fn' @@"`
 	Params  []*gFParam `parser:"'(' ( @@ ( ',' @@ )* ','? )? ')'"`
 	Returns *gType     `parser:"( '->' @@ )?"`
-	Body    *gExpr     `parser:"'=' @@"`
+	Body    gValue     `parser:"'=' @@"`
 }
 
 type gFParam struct {
 	Name    gToken `parser:"@@"`
 	Type    *gType `parser:"( ':' @@ )?"`
-	Default *gExpr `parser:"( '=' @@ )?"`
+	Default gValue `parser:"( '=' @@ )?"`
 }
 
 type gType struct {
@@ -53,17 +57,17 @@ type gType struct {
 }
 
 type gExpect struct {
-	Condition *gExpr `parser:"'expect' @@"`
+	Condition gValue `parser:"'expect' @@"`
 }
 
 type gBinding struct {
 	Kind  gToken `parser:"@@"`
 	Name  gToken `parser:"@@"`
-	Value *gExpr `parser:"'=' @@"`
+	Value gValue `parser:"'=' @@"`
 }
 
 type gBare struct {
-	Value *gExpr `parser:"@@"`
+	Value gValue `parser:"@@"`
 }
 
 // gToken captures one token with its place.
@@ -71,6 +75,11 @@ type gToken struct {
 	Pos  lexer.Position
 	Text string `parser:"@( Ident | Number | String )"`
 }
+
+// gValue is an expression as a statement holds it; always a *gExpr.
+type gValue interface{ value() *gExpr }
+
+func (e *gExpr) value() *gExpr { return e }
 
 type gExpr struct {
 	First *gUnary   `parser:"@@"`
@@ -188,14 +197,15 @@ type gClause struct {
 	If   *gExpr  `parser:"| 'if' @@ )"`
 }
 
-// The parsers are built on first use: a program that parses nothing does not pay for them.
-// Two tokens of lookahead are needed in one place only: to tell a trailing comma from a comma before another item.
-var (
-	statementParser = sync.OnceValue(build[gStatement])
-	bindingParser   = sync.OnceValue(build[gBinding])
-	bareParser      = sync.OnceValue(build[gBare])
-)
+// statementParser is built on first use: a program that parses nothing does not pay for it.
+var statementParser = sync.OnceValue(func() *participle.Parser[gStatement] {
+	return build[gStatement](participle.ParseTypeWith(parseValue))
+})
 
-func build[G any]() *participle.Parser[G] {
-	return participle.MustBuild[G](participle.Lexer(tokenDefinition{}), participle.UseLookahead(2))
+// byGrammar makes expressions be read from the struct tags too: for the specification and for tests.
+func byGrammar() participle.Option { return participle.Union[gValue](&gExpr{}) }
+
+// Two tokens of lookahead are needed in one place only: to tell a trailing comma from a comma before another item.
+func build[G any](values participle.Option) *participle.Parser[G] {
+	return participle.MustBuild[G](participle.Lexer(tokenDefinition{}), participle.UseLookahead(2), values)
 }

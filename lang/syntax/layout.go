@@ -7,8 +7,8 @@ import (
 	"github.com/mseg-lang/mseg/lang/source"
 )
 
-// MaxDepth is the deepest nesting of brackets; MaxOperators the longest chain of operators in one statement.
-// Both keep a hostile script from exhausting the stack.
+// MaxDepth is the deepest nesting of brackets; MaxOperators the longest chain of operators, calls and indexes in one value, counted together with those of
+// the brackets around it. Both keep a hostile script from exhausting the stack: they bound the depth of the tree.
 const (
 	MaxDepth     = 200
 	MaxOperators = 10_000
@@ -23,18 +23,28 @@ type segment struct {
 // cut divides the tokens of a file into statements.
 func cut(f *source.File, tokens []Token, diags *diag.List) []segment {
 	var out []segment
-	var cur segment
-	var open []Token // brackets
-	operators := 0
+	all := make([]Token, 0, len(tokens)) // the tokens of every segment, one behind the other
+	cur := segment{tokens: all}
+	var open []Token  // brackets
+	var outside []int // operators before each open bracket
+	operators := 0    // since the last separator, and outside
 	tooDeep := false
 	flush := func() {
 		for len(cur.tokens) > 0 && cur.tokens[len(cur.tokens)-1].Type == Term {
 			cur.tokens = cur.tokens[:len(cur.tokens)-1]
 		}
-		if len(cur.tokens) > 0 {
+		if n := len(cur.tokens); n > 0 {
+			all = cur.tokens[n:]
+			cur.tokens = cur.tokens[:n:n]
 			out = append(out, cur)
 		}
-		cur, open, operators, tooDeep = segment{}, open[:0], 0, false
+		cur, open, outside, operators, tooDeep = segment{tokens: all[:0]}, open[:0], outside[:0], 0, false
+	}
+	separator := func() {
+		operators = 0
+		if n := len(outside); n > 0 {
+			operators = outside[n-1]
+		}
 	}
 	span := func(t Token) source.Span { return source.Span{File: f, Start: t.Start, End: t.End} }
 	unclosed := func() {
@@ -50,12 +60,12 @@ func cut(f *source.File, tokens []Token, diags *diag.List) []segment {
 		case Comment:
 			continue
 		case Newline:
-			last := Token{}
+			last := Token{Type: EOF}
 			if n := len(cur.tokens); n > 0 {
 				last = cur.tokens[n-1]
 			}
 			next := following(tokens, i)
-			if len(open) > 0 && startsStatement(f, tokens, next) {
+			if (len(open) > 0 || last.Type != EOF && !endsExpression(last)) && startsStatement(f, tokens, next) {
 				unclosed()
 				flush()
 				continue
@@ -67,6 +77,7 @@ func cut(f *source.File, tokens []Token, diags *diag.List) []segment {
 				flush()
 			} else if open[len(open)-1].Text == "{" {
 				cur.tokens = append(cur.tokens, Token{Term, "\n", t.Start, t.End})
+				separator()
 			}
 			continue
 		case Bad:
@@ -74,7 +85,8 @@ func cut(f *source.File, tokens []Token, diags *diag.List) []segment {
 		case Punct:
 			switch t.Text {
 			case "(", "[", "{":
-				open = append(open, t)
+				operators++
+				open, outside = append(open, t), append(outside, operators)
 				if len(open) > MaxDepth && !tooDeep {
 					diags.Add(diag.TooDeep, span(t), "brackets are nested more than %d deep", MaxDepth)
 					tooDeep, cur.broken = true, true
@@ -95,8 +107,10 @@ func cut(f *source.File, tokens []Token, diags *diag.List) []segment {
 						continue
 					}
 				}
-				open = open[:len(open)-1]
+				operators = outside[len(outside)-1]
+				open, outside = open[:len(open)-1], outside[:len(outside)-1]
 			case ",", ":", "=":
+				separator()
 			default:
 				operators++
 			}
@@ -104,7 +118,7 @@ func cut(f *source.File, tokens []Token, diags *diag.List) []segment {
 			operators++
 		}
 		if operators > MaxOperators && !tooDeep {
-			diags.Add(diag.TooDeep, span(t), "more than %d operators in one statement", MaxOperators)
+			diags.Add(diag.TooDeep, span(t), "more than %d operators in one value", MaxOperators)
 			tooDeep, cur.broken = true, true
 		}
 		cur.tokens = append(cur.tokens, t)
@@ -141,7 +155,7 @@ func continues(t Token) bool {
 }
 
 // startsStatement says whether t stands at the left margin and is the head of a statement: `kind name =`, `param name :`, `fn name (`, `use`, `expect`.
-// It is asked inside open brackets, to find where an unclosed one ends.
+// It is asked inside open brackets and behind a line that asks for more, to find where a statement that never ends must have ended.
 func startsStatement(f *source.File, tokens []Token, t Token) bool {
 	if t.Type != Ident || (t.Start > 0 && f.Text[t.Start-1] != '\n') {
 		return false

@@ -12,7 +12,7 @@ import (
 // Lex reads the whole file. Every byte except spaces belongs to exactly one token, so a formatter can work on the result.
 // Mistakes are reported and become Bad tokens.
 func Lex(f *source.File, diags *diag.List) []Token {
-	l := scanner{file: f, text: f.Text, diags: diags}
+	l := scanner{file: f, text: f.Text, diags: diags, out: make([]Token, 0, len(f.Text)/3+8)}
 	for l.pos < len(l.text) {
 		l.next()
 	}
@@ -52,7 +52,19 @@ func endsExpression(t Token) bool {
 	return false
 }
 
-var puncts = []string{"|>", "->", "..", "==", "!=", "<=", ">=", "(", ")", "[", "]", "{", "}", ",", ":", "=", ".", "+", "-", "*", "/", "<", ">"}
+// punctLength is the length of the punctuation that s begins with; 0 for none.
+func punctLength(s string) int {
+	if len(s) > 1 {
+		switch s[:2] {
+		case "|>", "->", "..", "==", "!=", "<=", ">=":
+			return 2
+		}
+	}
+	if strings.IndexByte("()[]{},:=.+-*/<>", s[0]) >= 0 {
+		return 1
+	}
+	return 0
+}
 
 func (l *scanner) next() {
 	start := l.pos
@@ -97,12 +109,10 @@ func (l *scanner) next() {
 		l.emit(Token{Path, rest[:n], start, l.pos})
 		return
 	}
-	for _, p := range puncts {
-		if strings.HasPrefix(rest, p) {
-			l.pos += len(p)
-			l.emit(Token{Punct, p, start, l.pos})
-			return
-		}
+	if n := punctLength(rest); n > 0 {
+		l.pos += n
+		l.emit(Token{Punct, rest[:n], start, l.pos})
+		return
 	}
 	l.bad(start, w)
 }
@@ -263,6 +273,7 @@ func (l *scanner) bad(start, w int) {
 	text := l.text[start:l.pos]
 	span := source.Span{File: l.file, Start: start, End: l.pos}
 	d := l.diags.Add(diag.BadCharacter, span, "unexpected character %q", text)
+	d.Help = "remove it, or put it in a string or a comment"
 	switch text {
 	case "'", "‘", "’", "“", "”", "`":
 		d.Help = `strings are written in double quotes: "…"`

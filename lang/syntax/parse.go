@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
@@ -21,26 +20,25 @@ func (tokenDefinition) Lex(string, io.Reader) (lexer.Lexer, error) {
 	return nil, errors.New("tokens are lexed by Lex")
 }
 
-// tokenStream feeds one segment to participle.
-type tokenStream struct {
-	tokens []Token
-	end    int // offset of the end, for the EOF token
-	i      int
-}
+// tokenStream feeds the tokens of one statement to participle.
+type tokenStream struct{ c *cursor }
 
-func (s *tokenStream) Next() (lexer.Token, error) {
-	if s.i >= len(s.tokens) {
-		return lexer.Token{Type: EOF, Pos: lexer.Position{Offset: s.end}}, nil
+func (s *tokenStream) Next() (lexer.Token, error) { return *s.c.Next(), nil }
+
+// grammarTokens writes the tokens of a segment as participle's, EOF behind them, over what buf held.
+func grammarTokens(seg segment, buf []lexer.Token) []lexer.Token {
+	buf = buf[:0]
+	for _, t := range seg.tokens {
+		buf = append(buf, lexer.Token{Type: t.Type, Value: t.Text, Pos: lexer.Position{Offset: t.Start}})
 	}
-	t := s.tokens[s.i]
-	s.i++
-	return lexer.Token{Type: t.Type, Value: t.Text, Pos: lexer.Position{Offset: t.Start}}, nil
+	return append(buf, lexer.Token{Type: EOF, Pos: lexer.Position{Offset: seg.tokens[len(seg.tokens)-1].End}})
 }
 
 // Parse reads a script. The statements that could be read are returned together with a diagnostic for each that could not.
 // Bare expressions are allowed when repl is true and reported otherwise.
 func Parse(f *source.File, repl bool) (*Script, diag.List) {
 	var diags diag.List
+	var buf cursor
 	script := &Script{File: f}
 	for _, seg := range cut(f, Lex(f, &diags), &diags) {
 		if seg.broken {
@@ -49,7 +47,9 @@ func Parse(f *source.File, repl bool) (*Script, diag.List) {
 			}
 			continue
 		}
-		stmt := parseSegment(f, seg, &diags)
+		buf.tokens, buf.i = grammarTokens(seg, buf.tokens), 0
+		buf.nodes.reset()
+		stmt := parseSegment(f, seg, &buf, &diags)
 		if stmt == nil {
 			if s := salvage(f, seg); s != nil {
 				script.Statements = append(script.Statements, s)
@@ -79,7 +79,7 @@ func salvage(f *source.File, seg segment) Statement {
 	head, bound := name(0), name(1)
 	where := At{source.Span{File: f, Start: seg.tokens[0].Start, End: seg.tokens[len(seg.tokens)-1].End}}
 	switch {
-	case bound.Text == "":
+	case head.Text == "" || bound.Text == "":
 		return nil
 	case head.Text == "param":
 		return &Param{At: where, Name: bound}
@@ -91,7 +91,7 @@ func salvage(f *source.File, seg segment) Statement {
 	return &Binding{At: where, Kind: head, Name: bound}
 }
 
-func parseSegment(f *source.File, seg segment, diags *diag.List) (out Statement) {
+func parseSegment(f *source.File, seg segment, tokens *cursor, diags *diag.List) (out Statement) {
 	c := &converter{file: f, diags: diags}
 	before := len(*diags)
 	defer func() {
@@ -99,38 +99,21 @@ func parseSegment(f *source.File, seg segment, diags *diag.List) (out Statement)
 			out = nil
 		}
 	}()
-	toks := seg.tokens
-	end := toks[len(toks)-1].End
-	peek := func(i int) Token {
-		if i < len(toks) {
-			return toks[i]
-		}
-		return Token{Type: EOF}
-	}
-	where := At{source.Span{File: f, Start: toks[0].Start, End: end}}
-	lex, err := lexer.Upgrade(&tokenStream{tokens: toks, end: end})
-	if err != nil {
-		diags.Add(diag.UnexpectedToken, where.Where, "%v", err)
-		return nil
-	}
-	first, second := peek(0), peek(1)
-	head := first.Type == Ident && second.Type != EOF
-	switch {
-	case head && second.Type == Ident && !isHead(first.Text):
-		g, err := bindingParser().ParseFromLexer(lex)
+	where := At{source.Span{File: f, Start: seg.tokens[0].Start, End: seg.tokens[len(seg.tokens)-1].End}}
+	switch formOf(seg.tokens) {
+	case bindingForm:
+		g, err := parseBinding(tokens)
 		if err != nil {
 			c.syntaxError(seg, err)
 			return nil
 		}
 		return c.binding(where, g)
-	case head && isHead(first.Text) && second.Text != "|>" && second.Text != "." && second.Text != "(":
-		g, err := statementParser().ParseFromLexer(lex)
+	case headForm:
+		lex, err := lexer.Upgrade(&tokenStream{tokens})
 		if err != nil {
-			c.syntaxError(seg, err)
+			diags.Add(diag.UnexpectedToken, where.Where, "%v", err)
 			return nil
 		}
-		return c.statement(where, g)
-	case head && first.Text == "expect":
 		g, err := statementParser().ParseFromLexer(lex)
 		if err != nil {
 			c.syntaxError(seg, err)
@@ -138,12 +121,37 @@ func parseSegment(f *source.File, seg segment, diags *diag.List) (out Statement)
 		}
 		return c.statement(where, g)
 	}
-	g, err := bareParser().ParseFromLexer(lex)
+	g, err := parseBare(tokens)
 	if err != nil {
 		c.syntaxError(seg, err)
 		return nil
 	}
 	return &Bare{At: where, Value: c.expr(g.Value)}
+}
+
+// form is which production a statement belongs to; its first two tokens say.
+type form int
+
+const (
+	bareForm    form = iota // gBare
+	bindingForm             // gBinding
+	headForm                // gStatement
+)
+
+func formOf(toks []Token) form {
+	if len(toks) < 2 || toks[0].Type != Ident {
+		return bareForm
+	}
+	first, second := toks[0], toks[1]
+	switch {
+	case isHead(first.Text):
+		if first.Text == "expect" || second.Text != "|>" && second.Text != "." && second.Text != "(" {
+			return headForm
+		}
+	case second.Type == Ident:
+		return bindingForm
+	}
+	return bareForm
 }
 
 func isHead(s string) bool {
@@ -190,7 +198,7 @@ func (c *converter) syntaxError(seg segment, err error) {
 	switch {
 	case tok.Text == "=" && len(open) > 0:
 		d.Help = "arguments are written name: value"
-		d.Fixes = []diag.Fix{{Message: "write :", Span: span, Replacement: ":", Safe: true}}
+		d.Fixes = []diag.Fix{{Message: "write :", Span: source.Span{File: c.file, Start: prev.End, End: tok.End}, Replacement: ":", Safe: true}}
 	case tok.Text == ":" && len(open) == 0 && i >= 2:
 		d.Help = "a binding is written `kind name = expression`"
 	case len(open) > 0 && open[len(open)-1].Text == "{" && tok.Type != EOF && prev.Type == Ident:
@@ -275,9 +283,4 @@ func Incomplete(f *source.File) bool {
 		return true
 	}
 	return last.Type == Punct && !endsExpression(last) || last.Type == Word && !endsExpression(last)
-}
-
-// EBNF is the grammar as participle prints it: what the specification shows.
-func EBNF() string {
-	return strings.Join([]string{statementParser().String(), bindingParser().String()}, "\n")
 }

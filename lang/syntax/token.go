@@ -51,3 +51,9 @@ type Token struct {
 	Text       string
 	Start, End int
 }
+
+// EndsExpression says whether the token can be the last one of an expression: a line end behind it may close a statement or an entry.
+func (t Token) EndsExpression() bool { return endsExpression(t) }
+
+// ContinuesLine says whether a line that begins with the token goes on with the expression of the line before.
+func (t Token) ContinuesLine() bool { return continues(t) }

@@ -48,8 +48,11 @@ type Source struct {
 // Catalogue lists the data sets that Get knows, by name.
 func Catalogue() []Entry { return []Entry{radiomics()} }
 
-// CacheDir is where Get keeps data sets: mseg/data in the user's cache folder.
+// CacheDir is where Get keeps data sets: data in $MSEG_CACHE, or mseg/data in the user's cache folder.
 func CacheDir() (string, error) {
+	if dir := os.Getenv("MSEG_CACHE"); dir != "" {
+		return filepath.Join(dir, "data"), nil
+	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("no cache folder for data sets: %w", err)

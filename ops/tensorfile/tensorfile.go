@@ -111,13 +111,21 @@ func (f *File) Tensor(name string) (*Tensor, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s holds no tensor %q; it holds %d others", f.path, name, len(f.names))
 	}
-	raw := make([]byte, e.Offsets[1]-e.Offsets[0])
-	if _, err := f.f.ReadAt(raw, f.data+e.Offsets[0]); err != nil {
-		return nil, fmt.Errorf("%s: reading tensor %q: %w", f.path, name, err)
-	}
-	data, err := decode(e.DType, raw)
-	if err != nil {
-		return nil, fmt.Errorf("%s: tensor %q: %w", f.path, name, err)
+	// In pieces, so that a large tensor is not in memory twice.
+	const piece = 1 << 18
+	width := int(widths[e.DType])
+	data := make([]float32, (e.Offsets[1]-e.Offsets[0])/int64(width))
+	raw := make([]byte, min(piece, len(data)*width))
+	for done := 0; done < len(data); {
+		n := min(len(data)-done, piece/width)
+		b := raw[:n*width]
+		if _, err := f.f.ReadAt(b, f.data+e.Offsets[0]+int64(done*width)); err != nil {
+			return nil, fmt.Errorf("%s: reading tensor %q: %w", f.path, name, err)
+		}
+		if err := Decode(e.DType, b, data[done:done+n]); err != nil {
+			return nil, fmt.Errorf("%s: tensor %q: %w", f.path, name, err)
+		}
+		done += n
 	}
 	return &Tensor{DType: e.DType, Dims: e.dims(), Data: data}, nil
 }
@@ -227,30 +235,42 @@ func (e entry) check(available int64) error {
 	return nil
 }
 
-func decode(dtype string, raw []byte) ([]float32, error) {
+// Decode turns raw little-endian values of a type of this format into float32,
+// as [File.Tensor] does: into has one value for each in raw. The position in an
+// error counts from the beginning of raw.
+func Decode(dtype string, raw []byte, into []float32) error {
 	width := int(widths[dtype])
-	out := make([]float32, len(raw)/width)
+	if width == 0 || len(raw) != width*len(into) {
+		return fmt.Errorf("%d bytes of type %q do not make %d values", len(raw), dtype, len(into))
+	}
 	le := binary.LittleEndian
-	for i := range out {
-		b := raw[i*width:]
-		switch dtype {
-		case "F32":
-			out[i] = math.Float32frombits(le.Uint32(b))
-		case "F64":
-			out[i] = float32(math.Float64frombits(le.Uint64(b)))
-		case "F16":
-			out[i] = half(le.Uint16(b))
-		case "BF16":
-			out[i] = math.Float32frombits(uint32(le.Uint16(b)) << 16)
-		default:
-			v := integer(dtype, b)
-			out[i] = float32(v)
-			if v > 1<<62 || int64(out[i]) != v {
-				return nil, fmt.Errorf("the integer %d at position %d has no exact float32", v, i)
+	switch dtype {
+	case "F32":
+		for i := range into {
+			into[i] = math.Float32frombits(le.Uint32(raw[4*i:]))
+		}
+	case "F64":
+		for i := range into {
+			into[i] = float32(math.Float64frombits(le.Uint64(raw[8*i:])))
+		}
+	case "F16":
+		for i := range into {
+			into[i] = half(le.Uint16(raw[2*i:]))
+		}
+	case "BF16":
+		for i := range into {
+			into[i] = math.Float32frombits(uint32(le.Uint16(raw[2*i:])) << 16)
+		}
+	default:
+		for i := range into {
+			v := integer(dtype, raw[i*width:])
+			into[i] = float32(v)
+			if v > 1<<62 || int64(into[i]) != v {
+				return fmt.Errorf("the integer %d at position %d has no exact float32", v, i)
 			}
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func integer(dtype string, b []byte) int64 {

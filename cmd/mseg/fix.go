@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/mseg-lang/mseg/interp/script"
+	"github.com/mseg-lang/mseg/lang/check"
+	"github.com/mseg-lang/mseg/lang/diag"
+)
+
+type fixCmd struct {
+	Scripts []string `arg:"" help:"Scripts, or folders with scripts; - reads standard input and writes standard output." placeholder:"FILE"`
+	Diff    bool     `short:"d" help:"Show the changes and make none."`
+}
+
+func (c fixCmd) Run() error {
+	paths, err := scriptFiles(c.Scripts)
+	if err != nil {
+		return err
+	}
+	var left diag.List
+	for _, path := range paths {
+		text, err := readScript(path)
+		if err != nil {
+			return err
+		}
+		out, n, diags := fixed(shownName(path), text)
+		left = append(left, diags...)
+		switch {
+		case c.Diff:
+			os.Stdout.Write(diff.Diff(shownName(path), []byte(text), shownName(path)+" fixed", []byte(out)))
+		case path == "-":
+			fmt.Print(out)
+		case n > 0:
+			if err := writeScript(path, out); err != nil {
+				return err
+			}
+			fmt.Printf("%s: %s mended\n", path, plural(n, "mistake"))
+		}
+	}
+	if len(left) > 0 {
+		diag.WriteText(os.Stderr, left, isTerminal(os.Stderr))
+		fmt.Fprintf(os.Stderr, "%s without a safe fix\n", plural(len(left), "mistake"))
+		explainFooter(os.Stderr, left)
+		return exit(1)
+	}
+	return nil
+}
+
+// fixed applies safe fixes until there are none: mending one mistake may show the next. What is left is returned.
+func fixed(name, text string) (string, int, diag.List) {
+	total := 0
+	for {
+		l := script.Text(name, text, check.Options{})
+		out, n := diag.ApplyFixes(l.File, l.Diags)
+		if n == 0 || out == text || total > 10_000 {
+			return text, total, l.Diags
+		}
+		text, total = out, total+n
+	}
+}

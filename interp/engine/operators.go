@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mseg-lang/mseg/lang/ir"
+)
+
+// constant or computed value of an operand.
+func (e *Engine) operand(ctx context.Context, v ir.Value) (any, error) {
+	switch v := v.(type) {
+	case ir.Number:
+		x := v.V
+		if v.Unit == "%" {
+			x /= 100
+		}
+		return x, nil
+	case ir.Bool:
+		return v.B, nil
+	case *ir.Node:
+		return e.Value(ctx, v)
+	}
+	return nil, fmt.Errorf("this has no value to compute with")
+}
+
+// operatorValue computes with numbers that are known only after a run. Comparisons with NaN do not hold.
+func operatorValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
+	if n.Op == "negate" {
+		v, err := e.operand(ctx, n.Arg("of"))
+		if err != nil {
+			return nil, err
+		}
+		switch v := v.(type) {
+		case float64:
+			return -v, nil
+		case bool:
+			return !v, nil
+		}
+		return nil, fault(n.Span, "this cannot be negated")
+	}
+	a, err := e.operand(ctx, n.Arg("a"))
+	if err != nil {
+		return nil, err
+	}
+	b, err := e.operand(ctx, n.Arg("b"))
+	if err != nil {
+		return nil, err
+	}
+	if x, ok := a.(bool); ok {
+		y, ok := b.(bool)
+		if !ok {
+			return nil, fault(n.Span, "%s joins two conditions", n.Op)
+		}
+		switch n.Op {
+		case "and":
+			return x && y, nil
+		case "or":
+			return x || y, nil
+		case "==":
+			return x == y, nil
+		default:
+			return x != y, nil
+		}
+	}
+	x, okA := a.(float64)
+	y, okB := b.(float64)
+	if !okA || !okB {
+		return nil, fault(n.Span, "%s joins two numbers", n.Op)
+	}
+	switch n.Op {
+	case "-":
+		return x - y, nil
+	case "/":
+		return x / y, nil
+	case "==":
+		return x == y, nil
+	case "!=":
+		return x != y, nil
+	case "<":
+		return x < y, nil
+	case "<=":
+		return x <= y, nil
+	case ">":
+		return x > y, nil
+	default:
+		return x >= y, nil
+	}
+}
+
+func (e *Engine) expect(ctx context.Context, x ir.Expect) (ExpectResult, error) {
+	v, err := e.operand(ctx, x.Condition)
+	if err != nil {
+		return ExpectResult{}, at(x.Span, err)
+	}
+	holds, ok := v.(bool)
+	if !ok {
+		return ExpectResult{}, fault(x.Span, "this is no condition")
+	}
+	r := ExpectResult{Expect: x, Holds: holds}
+	if n, ok := x.Condition.(*ir.Node); ok && n.Arg("a") != nil {
+		a, errA := e.operand(ctx, n.Arg("a"))
+		b, errB := e.operand(ctx, n.Arg("b"))
+		if errA == nil && errB == nil {
+			r.Found = fmt.Sprintf("%.6g %s %.6g", a, n.Op, b)
+			if _, isBool := a.(bool); isBool {
+				r.Found = fmt.Sprintf("%v %s %v", a, n.Op, b)
+			}
+		}
+	}
+	return r, nil
+}

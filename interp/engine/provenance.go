@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/mseg-lang/mseg/interp/store"
+	"github.com/mseg-lang/mseg/lang/check"
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/ops/graph"
+)
+
+// backendLine is what results depend on besides the script, without the place of the plugin on this machine.
+func backendLine(notes any) string {
+	var p graph.Provenance
+	b, err := json.Marshal(notes)
+	if err != nil || json.Unmarshal(b, &p) != nil {
+		return "not recorded"
+	}
+	s := fmt.Sprintf("%s, %d threads", p.Backend, p.Threads)
+	if p.PluginSHA256 != "" {
+		s += fmt.Sprintf(", PJRT %s, plugin sha256 %s", p.PJRT, p.PluginSHA256)
+	} else if !p.SIMD {
+		s += ", without SIMD"
+	}
+	return s
+}
+
+// provenance says what was run on what, without names of people, absolute paths or the time of day.
+func (j *Job) provenance(n *ir.Node, evals []evalItem) [][2]string {
+	var out [][2]string
+	add := func(k, v string) {
+		for _, o := range out {
+			if o[0] == k && o[1] == v {
+				return
+			}
+		}
+		out = append(out, [2]string{k, v})
+	}
+	add("program", Version())
+	for _, p := range j.params {
+		v := check.Show(p.Value)
+		if p.Set {
+			v += " (set on the command line)"
+		}
+		add("param "+p.Name, v)
+	}
+	for _, e := range evals {
+		for _, o := range e.data.Origins {
+			add("images", o)
+		}
+		for _, p := range e.data.Preps {
+			if b, err := json.Marshal(p); err == nil {
+				add("preparation", string(b))
+			}
+		}
+	}
+	seen := map[*ir.Node]bool{}
+	var visit func(x *ir.Node)
+	visit = func(x *ir.Node) {
+		if seen[x] {
+			return
+		}
+		seen[x] = true
+		for _, in := range j.inputs(x) {
+			visit(in)
+		}
+		st, ok := stages[x.Op]
+		if !ok || st.run == nil || x.Op == "report" {
+			return
+		}
+		a, err := j.store.Get(j.Engine.Key(x))
+		if errors.Is(err, store.ErrDamaged) || err != nil {
+			return
+		}
+		if b, ok := a.Notes["backend"]; ok {
+			add("backend of "+j.label(x), backendLine(b))
+		}
+		if s, ok := a.Notes["seconds"].(float64); ok {
+			add("time of "+j.label(x), fmt.Sprintf("%.0f s, %v steps, %v samples", s, a.Notes["steps"], a.Notes["samples"]))
+		}
+		add("identity of "+j.label(x)+" ("+x.Op+")", store.Short(j.Engine.Key(x)))
+	}
+	visit(n)
+	add("machine", fmt.Sprintf("%s/%s, %d cores", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()))
+	return out
+}

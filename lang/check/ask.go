@@ -1,0 +1,71 @@
+package check
+
+import (
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/lang/source"
+	"github.com/mseg-lang/mseg/lang/syntax"
+	"github.com/mseg-lang/mseg/lang/types"
+)
+
+// Scope answers questions about expressions that are not, or not yet, part of a script, in the names of that script: what completion needs while a statement is being
+// typed. Only what an expression depends on is worked out. It is not safe for concurrent use.
+type Scope struct{ c *checker }
+
+// NewScope makes the scope of a script, which may have mistakes.
+func NewScope(s *syntax.Script) *Scope {
+	c := &checker{symbols: map[string]*symbol{}}
+	c.tree = c.loadDefaultTree()
+	c.declare(s)
+	c.collectTaxonomies(s)
+	return &Scope{c}
+}
+
+// Type is the type of an expression given as text; any when it has mistakes. Locals are further names, of a fn's parameters, with their types.
+func (s *Scope) Type(expression string, locals map[string]types.Type) types.Type {
+	v := s.evaluate(expression, locals)
+	if v == nil {
+		return types.Any
+	}
+	return v.Type()
+}
+
+// Node is the value of an expression if it is a node, or nil.
+func (s *Scope) Node(expression string) *ir.Node {
+	n, _ := s.evaluate(expression, nil).(*ir.Node)
+	return n
+}
+
+func (s *Scope) evaluate(expression string, locals map[string]types.Type) ir.Value {
+	parsed, diags := syntax.Parse(source.New("", expression), true)
+	if diags.HasErrors() || len(parsed.Statements) != 1 {
+		return nil
+	}
+	b, ok := parsed.Statements[0].(*syntax.Bare)
+	if !ok {
+		return nil
+	}
+	var env *scope
+	for name, t := range locals {
+		env = &scope{name: name, value: ir.Unknown{T: t}, outer: env}
+	}
+	s.c.steps = 0
+	return s.c.value(b.Value, types.Any, env)
+}
+
+// ReadType is a type as written in a fn or param; any when there is none of that name.
+func (s *Scope) ReadType(name string) types.Type {
+	return s.c.quietType(&syntax.TypeExpr{Name: syntax.Name{Text: name}})
+}
+
+// LibraryNames lists what a library of the standard library offers, sorted; nil when there is no such library.
+func LibraryNames(name string) []string {
+	c := &checker{symbols: map[string]*symbol{}}
+	c.tree = c.loadDefaultTree()
+	if lib := c.library(name); lib != nil {
+		return sortedKeys(lib.symbols)
+	}
+	return nil
+}
+
+// TypeNames lists the types that a fn or param may declare.
+func TypeNames() []string { return append([]string{"list"}, typeNames...) }
