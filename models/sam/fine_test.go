@@ -30,7 +30,9 @@ func goBackend(t *testing.T) *graph.Backend {
 func TestBoxMaskPaintsInclusiveCorners(t *testing.T) {
 	c := fineConfig()
 	shapes := []graph.Shape{graph.F32(2, 4)}
-	build := func(s *graph.Scope, in []*graph.Node) []*graph.Node { return []*graph.Node{c.boxMask(s, in[0], c.Image, 1)} }
+	build := func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+		return []*graph.Node{c.boxMask(s, in[0], c.Image, 1)}
+	}
 	b := goBackend(t)
 	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "box mask"}, shapes, build)
 	if err != nil {
