@@ -26,6 +26,7 @@ demo: build ## run examples/first.mseg on real images; the last line is the path
 test: ## check formatting, vet, and run the whole test suite
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):" $$unformatted; exit 1; fi
 	go vet ./...
+	go run -buildvcs=false ./cmd/mseg fmt --check examples stdlib
 	go test -timeout 20m ./...
 
 clean: ## remove what build and demo made; caches in the home directory stay

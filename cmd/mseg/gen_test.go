@@ -20,6 +20,7 @@ import (
 //	gen cases DIR NAME …                                         NAME_image.nrrd and NAME_label.nrrd for every name
 //	gen box FILE lo=X,Y[,Z] hi=X,Y[,Z] [size=…] [spacing=…]      a mask of lo ≤ voxel < hi
 //	gen weights FILE                                             two tensors of no known network
+//	gen evil FILE                                                a pickle that makes the file PWNED if it is executed
 //	gen cut FILE                                                 drop the second half
 //	gen spoil FILE                                               change one byte in the middle
 func gen() {
@@ -57,6 +58,8 @@ func generate(args []string) error {
 			}
 			return []int{2, 3}, []float32{1, 2, 3, 4, 5, 6}
 		}, nil)
+	case "evil":
+		return os.WriteFile(path, []byte("\x80\x02cos\nsystem\nX\x0b\x00\x00\x00touch PWNED\x85R."), 0o644)
 	case "cut", "spoil":
 		b, err := os.ReadFile(path)
 		if err != nil {

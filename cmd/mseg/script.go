@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -66,6 +67,9 @@ func plural(n int, what string) string {
 
 // report words a failure of the engine with its place in the script.
 func failure(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err // no fault of the script: main words it
+	}
 	var f *engine.Fault
 	if !errors.As(err, &f) || f.Span.IsZero() {
 		return err

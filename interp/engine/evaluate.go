@@ -16,7 +16,7 @@ func init() {
 	register("predict", stage{version: 1, tree: true, run: runPredict, load: loadPredict})
 	register("evaluate", stage{version: 1, tree: true, run: runEvaluate, load: loadEvaluate})
 	register("index", stage{value: indexValue})
-	for _, op := range []string{"-", "/", "==", "!=", "<", "<=", ">", ">=", "and", "or", "negate"} {
+	for _, op := range []string{"*", "-", "/", "==", "!=", "<", "<=", ">", ">=", "and", "or", "negate"} {
 		register(op, stage{value: operatorValue})
 	}
 }

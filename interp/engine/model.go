@@ -33,7 +33,7 @@ type Model struct {
 
 func init() {
 	for op, arch := range map[string]string{"sam_tiny": "tiny", "sam_vit_b": "vit_b", "unet": "unet"} {
-		register(op, stage{version: 1, contents: weightsContents, value: newModel(arch)})
+		register(op, stage{version: 2, contents: weightsContents, value: newModel(arch)})
 	}
 	for _, b := range []string{"box_fill", "box_ellipse"} {
 		register(b, stage{value: func(context.Context, *Engine, *ir.Node) (any, error) { return &Model{Baseline: b}, nil }})

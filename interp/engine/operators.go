@@ -69,6 +69,8 @@ func operatorValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 		return nil, fault(n.Span, "%s joins two numbers", n.Op)
 	}
 	switch n.Op {
+	case "*":
+		return x * y, nil
 	case "-":
 		return x - y, nil
 	case "/":

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/mseg-lang/mseg/interp/store"
-	"github.com/mseg-lang/mseg/lang/check"
 	"github.com/mseg-lang/mseg/lang/ir"
 )
 
@@ -165,7 +164,7 @@ func (e *Engine) describe(n *ir.Node) recordedStage {
 		if len(nodesIn(a.Value)) > 0 {
 			r.Args[a.Name] = "#" + e.hasher.Hash(a.Value)
 		} else {
-			r.Args[a.Name] = check.Show(a.Value)
+			r.Args[a.Name] = setting(a.Value)
 		}
 	}
 	return r

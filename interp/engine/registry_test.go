@@ -23,8 +23,9 @@ var internal = map[string]string{
 	"select":  "a field of a value: parts.train",
 	"index":   "a measure narrowed to a task: id.dice[CT_Liver]",
 	"+":       "joins data; adds what is known only after a run",
-	"-":       "an operator of expectations", "/": "an operator of expectations", "negate": "an operator of expectations",
-	"==": "an operator of expectations", "!=": "an operator of expectations", "<": "an operator of expectations", "<=": "an operator of expectations",
+	"-":       "an operator of expectations", "/": "an operator of expectations", "*": "arithmetic on results",
+	"negate": "an operator of expectations",
+	"==":     "an operator of expectations", "!=": "an operator of expectations", "<": "an operator of expectations", "<=": "an operator of expectations",
 	">": "an operator of expectations", ">=": "an operator of expectations", "and": "an operator of expectations", "or": "an operator of expectations",
 }
 

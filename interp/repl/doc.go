@@ -6,7 +6,7 @@
 // what depends on the name is computed anew. Definitions compute nothing; an expression alone is computed and shown, and `expect` is checked and kept if it holds.
 //
 //	session.go   what has been accepted, as a value; what an entry would make of it
-//	complete.go  what may be typed next
+//	complete.go  where the cursor stands; offers.go what may be typed there
 //	help.go      what ?name answers
 //	repl.go      the loop: read an entry, answer it; Ctrl-C ends a computation, not the session
 //	commands.go  :list :plan :save …

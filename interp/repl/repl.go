@@ -40,6 +40,7 @@ type Loop struct {
 	entries int
 	failed  int
 	leave   bool
+	stopped error // why the rest of the input was left unread
 
 	signals chan os.Signal
 }
@@ -50,7 +51,7 @@ const (
 )
 
 // Run reads entries until the input ends, :quit, or the context ends, and gives the number of entries that failed. The error is about the store of
-// results, never about an entry.
+// results or, where nobody types, about an interrupted computation; never about what an entry says.
 func Run(ctx context.Context, cfg Config) (failed int, err error) {
 	l := &Loop{Config: cfg, name: "session", signals: make(chan os.Signal, 8)}
 	if cfg.File != "" {
@@ -84,7 +85,7 @@ func Run(ctx context.Context, cfg Config) (failed int, err error) {
 			break
 		}
 	}
-	return l.failed, ctx.Err()
+	return l.failed, errors.Join(l.stopped, ctx.Err())
 }
 
 // read gives one entry: lines until brackets are closed and the last operator has its operand. With an error the text is what stood before it.
@@ -141,6 +142,9 @@ func (l *Loop) guard(f func() error) {
 	case errors.Is(err, errSaid):
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(l.Err, "stopped; what was finished is kept")
+		if !l.Interactive { // nobody is there to type on: Ctrl-C means the whole input
+			l.leave, l.stopped = true, err
+		}
 	case errors.As(err, &fault):
 		d := fault.Diagnostic()
 		d.Summary = firstLine(err)

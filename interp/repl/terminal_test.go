@@ -4,12 +4,14 @@ package repl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -182,4 +184,25 @@ func TestTerminal(t *testing.T) {
 	s.ready()
 	s.typed("\x04")
 	s.wait("left: <nil>")
+}
+
+// Without a terminal Ctrl-C ends the session: what follows in a pipe was not meant to run.
+func TestInterruptedPipeEnds(t *testing.T) {
+	var out, errs strings.Builder
+	failed, err := Run(context.Background(), Config{Engine: engine.Config{Dir: t.TempDir()}, Out: &out, Err: &errs,
+		Input: Lines(strings.NewReader("phantom(patients: 90000, slices: 20, size: 64 px)\n1 + 1\n"), nil),
+		View: func() (func(engine.Event), func()) {
+			sent := false
+			return func(e engine.Event) {
+				if e.Kind == "progress" && !sent {
+					sent = true
+					if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+						t.Error(err)
+					}
+				}
+			}, func() {}
+		}})
+	if failed != 1 || !errors.Is(err, context.Canceled) || out.String() != "" {
+		t.Errorf("%d failed, %v, answered %q\n%s", failed, err, out.String(), errs.String())
+	}
 }

@@ -49,7 +49,7 @@ func init() {
 	sam := func(size string) []Param {
 		return []Param{
 			p("image", "number<px>", size, "side of the input, a multiple of the patch").within(16, 2048),
-			p("weights", "file", "", "safetensors to start from; random initialisation when absent"),
+			p("weights", "file", "", "weights to start from: safetensors, a PyTorch .pth (nothing in it is executed) or npz; random initialisation when absent"),
 			p("seed", "int", "0", "seed of the initialisation").atLeast(0),
 		}
 	}
@@ -66,7 +66,7 @@ func init() {
 		Params: []Param{p("image", "number<px>", "128 px", "side of the input").within(16, 2048),
 			p("base", "int", "16", "channels of the first level").within(1, 1024),
 			p("depth", "int", "4", "number of levels").within(2, 7),
-			p("weights", "file", "", "safetensors to start from"),
+			p("weights", "file", "", "weights to start from: safetensors, .pth or npz"),
 			p("seed", "int", "0", "seed of the initialisation").atLeast(0)},
 		Example: "unet(image: 128 px, base: 16)"})
 	register(Builtin{Name: "box_fill", Result: result("model"),

@@ -412,7 +412,7 @@ func (c *checker) typeOf(t *syntax.TypeExpr) types.Type {
 	case "number": // any unit: the place of use decides
 		return types.AnyNumber
 	case "int":
-		return types.Type{Base: "number", Int: true, Units: []string{"*"}}
+		return types.Type{Base: "number", Int: true}
 	}
 	if slices.Contains(typeNames, t.Name.Text) {
 		return types.Of(t.Name.Text)

@@ -93,6 +93,8 @@ func TestExplosionsEndWithAMessage(t *testing.T) {
 			return "param " + name(i) + " = [" + strings.TrimSuffix(name(i), "x") + ", " + strings.TrimSuffix(name(i), "x") + "]\n"
 		})},
 		{"a sweep that keeps nothing", "param v = [a for a in 1..100000 for b in 1..100000 if a > 100000]\n"},
+		{"a mistake in every step of a sweep", "param v = [nowhere for a in 1..1000 for b in 1..1000]\n"},
+		{"a long list looked through many times", "param u = [a for a in 1..50000]\nparam v = [a for a in 1..50000 if a in u]\n"},
 		{"sweeps in sweeps", "param v = [[[a for a in 1..1000] for b in 1..1000] for c in 1..1000]\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

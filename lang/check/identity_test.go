@@ -161,3 +161,21 @@ func TestExampleKeepsIdentityWithoutTrivia(t *testing.T) {
 		}
 	}
 }
+
+func TestQuantitiesAreOneValueInEveryUnit(t *testing.T) {
+	h := ir.NewHasher(nil)
+	for _, c := range []struct {
+		a, b ir.Value
+		same bool
+	}{
+		{ir.Number{V: 1, Unit: "cm"}, ir.Number{V: 10, Unit: "mm"}, true},
+		{ir.Number{V: 2, Unit: "min"}, ir.Number{V: 120, Unit: "s"}, true},
+		{ir.Range{Lo: 1, Hi: 2, Unit: "cm"}, ir.Range{Lo: 10, Hi: 20, Unit: "mm"}, true},
+		{ir.Number{V: 1, Unit: "px"}, ir.Number{V: 1, Unit: "mm"}, false},
+		{ir.Number{V: 1}, ir.Number{V: 1, Unit: "mm"}, false},
+	} {
+		if (h.Hash(c.a) == h.Hash(c.b)) != c.same {
+			t.Errorf("%v and %v: same identity is %t, want %t", c.a, c.b, !c.same, c.same)
+		}
+	}
+}

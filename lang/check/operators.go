@@ -94,6 +94,9 @@ func (c *checker) binary(e *syntax.Binary, want types.Type, env *scope) ir.Value
 		}
 	case e.Op == "in" && kb == "list":
 		if l, ok := b.(ir.List); ok {
+			if !c.spend(len(l.Items), e.Where) {
+				return unknown
+			}
 			h := ir.NewHasher(nil)
 			for _, x := range l.Items {
 				if h.Hash(x) == h.Hash(a) {

@@ -216,9 +216,11 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 	incomplete, failed := false, false
 	var unroll func(clauses []syntax.Clause, env *scope)
 	unroll = func(clauses []syntax.Clause, env *scope) {
-		if len(out.Items) > maxItems || !c.spend(1, e.Where) {
+		if failed || len(out.Items) > maxItems || !c.spend(1, e.Where) {
 			return
 		}
+		before := len(c.diags)
+		defer func() { failed = failed || len(c.diags) > before }() // a mistake in one step is one in a hundred thousand
 		if len(clauses) == 0 {
 			v := c.value(e.Value, elem, env)
 			if !elem.IsAny() {
@@ -251,7 +253,7 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 		switch xs := c.value(cl.Over, types.Any, env).(type) {
 		case ir.List:
 			for _, x := range xs.Items {
-				if len(out.Items) > maxItems || c.steps > maxSteps {
+				if failed || len(out.Items) > maxItems || c.steps > maxSteps {
 					return
 				}
 				unroll(clauses[1:], &scope{cl.Var.Text, x, env, cl.Var.Where})
@@ -263,7 +265,7 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 				return
 			}
 			for x := xs.Lo; x <= xs.Hi; x++ {
-				if len(out.Items) > maxItems || c.steps > maxSteps {
+				if failed || len(out.Items) > maxItems || c.steps > maxSteps {
 					return
 				}
 				unroll(clauses[1:], &scope{cl.Var.Text, ir.Number{V: x, Unit: xs.Unit}, env, cl.Var.Where})

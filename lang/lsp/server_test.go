@@ -206,7 +206,7 @@ data brain = phantom(patients: 4, modality: MRI) # ä 😀
 split parts = brain |> by(patient, train: 80 %, test: 20 %)
 fn fit(m: model, rate: number = 1e-3) -> model = m |> train(parts.train) { optimizer: adamw(rate), loss: dice }
 model net = unet(base: 16) |> fit(rate: 2e-3)
-eval result = net |> evaluate(parts.test) { metrics: [nsd(0.2 cm)] }
+eval result = net |> evaluate(parts.test) { metrics: [dice, nsd(0.2 cm)] }
 eval more = [net |> fit(r) |> evaluate(parts.test) for r in [1e-3, 1e-4]]
 expect result.dice[MRI_BrainWholeTumor].mean >= 0.1
 `

@@ -3,6 +3,7 @@ package weights
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -56,14 +57,14 @@ func Read(path string) (*graph.Params, error) {
 // Open opens a file of weights; see [Read]. Reading its state dict may still
 // fail if it has none, as a list of tensors does not.
 func Open(path string) (*File, error) {
-	head, err := head(path)
+	head, size, err := head(path)
 	if err != nil {
 		return nil, err
 	}
 	switch ext := Extension(path); {
 	case bytes.HasPrefix(head, []byte("version https://git-lfs")):
 		return nil, fmt.Errorf("%s is a Git LFS pointer that stands for the file; fetch the file itself with git lfs pull", path)
-	case len(head) > 8 && head[8] == '{' && !pth.IsPTH(head):
+	case isSafetensors(head, size) || len(head) > 8 && head[8] == '{' && !pth.IsPTH(head):
 		return openSafetensors(path)
 	case pth.IsPTH(head) && isNumpy(path):
 		return openNPZ(path)
@@ -89,25 +90,33 @@ func Extension(path string) string {
 	return ""
 }
 
-func head(path string) ([]byte, error) {
+// head is the beginning of a file, and the size of the whole.
+func head(path string) ([]byte, int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer f.Close()
 	stat, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if !stat.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
+		return nil, 0, fmt.Errorf("%s is not a file", path)
 	}
 	b := make([]byte, 32)
 	n, err := f.ReadAt(b, 0)
 	if err == io.EOF {
 		err = nil
 	}
-	return b[:n], err
+	return b[:n], stat.Size(), err
+}
+
+// isSafetensors is true for a header that fits into the file. Its length may
+// begin like a pickle (80 02), but no pickle's first eight bytes are so small a
+// number.
+func isSafetensors(head []byte, size int64) bool {
+	return len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= uint64(size-8)
 }
 
 // isNumpy is true for a zip archive of arrays.

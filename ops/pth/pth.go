@@ -64,8 +64,8 @@ type File struct {
 	other   map[string]any
 }
 
-// IsPTH says whether a file begins like one of torch.save. A zip archive does,
-// but need not be one.
+// IsPTH says whether a file begins like one of torch.save. So does every zip
+// archive, and one in some thousand safetensors files.
 func IsPTH(head []byte) bool {
 	return bytes.HasPrefix(head, zipMagic) || len(head) > 1 && head[0] == opProto && head[1] <= maxProtocol
 }
