@@ -98,14 +98,14 @@ func runReport(ctx context.Context, j *Job, w *store.Writer) (map[string]any, er
 		files.Items = append(files.Items, report.File{Name: t.ID + ".csv", Href: t.ID + ".csv", Note: note}, report.File{Name: t.ID + ".json", Href: t.ID + ".json", Note: note})
 		return nil
 	}
-	for _, group := range sameData(evals) {
+	for i, group := range sameData(evals) {
 		title := "Results"
 		if len(sameData(evals)) > 1 {
 			title = "Results of " + strings.Join(labels(group), ", ")
 		}
 		doc.Blocks = append(doc.Blocks, report.Heading{Text: title, Level: 1})
 		id := group[0].label
-		if err := addTable(overallTable(id, group), "means with intervals"); err != nil {
+		if err := addTable(overallTable(id, group, i == 0), "means with intervals"); err != nil {
 			return nil, err
 		}
 		doc.Blocks = append(doc.Blocks, report.Figure{Title: "Distribution", SVG: boxChart(group),

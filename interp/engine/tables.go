@@ -11,11 +11,15 @@ import (
 	"github.com/mseg-lang/mseg/ops/stat"
 )
 
-func metricColumns(s *Scores) []report.Column {
+// metricColumns are the columns of an eval's metrics. Definitions stand under the first table of a page only.
+func metricColumns(s *Scores, define bool) []report.Column {
 	var out []report.Column
 	for i, spec := range s.Specs {
 		def, _ := metric.Define(spec.Name)
-		c := report.Column{Name: s.Metrics[i], Doc: def.Doc, Kind: report.Interval, Digits: 3, Counted: true}
+		c := report.Column{Name: s.Metrics[i], Kind: report.Interval, Digits: 3, Counted: true}
+		if define {
+			c.Doc = def.Doc
+		}
 		if def.Scaled == "distance" {
 			c.Digits = 2
 		}
@@ -57,11 +61,11 @@ func tableID(parts ...string) string {
 	}, s)
 }
 
-func overallTable(id string, group []evalItem) *report.Table {
+func overallTable(id string, group []evalItem, define bool) *report.Table {
 	first := group[0].scores
 	t := &report.Table{ID: tableID(id, "overall"), Title: "All images.",
 		Caption: fmt.Sprintf("Mean over images with the %.0f %% confidence interval of the mean (Student's t). Distances in mm use the spacing of the prepared images.", 100*first.Level)}
-	t.Columns = append([]report.Column{{Name: "model"}, {Name: "images", Kind: report.Number}, {Name: "patients", Kind: report.Number}}, metricColumns(first)...)
+	t.Columns = append([]report.Column{{Name: "model"}, {Name: "images", Kind: report.Number}, {Name: "patients", Kind: report.Number}}, metricColumns(first, define)...)
 	for _, e := range group {
 		row := report.Row{Cells: []report.Cell{report.String(e.label), report.Num(float64(len(e.scores.Rows))), report.Num(float64(len(e.data.Patients())))}}
 		for i := range first.Specs {
@@ -87,7 +91,7 @@ func groupTable(id, by string, group []evalItem) *report.Table {
 	}
 	title := strings.ReplaceAll(by, "_", " ")
 	t := &report.Table{ID: tableID(id, by), Title: "By " + title + ".", Caption: "As above, for each " + title + ".", BestWithin: report.EachGroup}
-	t.Columns = append([]report.Column{{Name: "model"}, {Name: "images", Kind: report.Number}, {Name: "patients", Kind: report.Number}}, metricColumns(first)...)
+	t.Columns = append([]report.Column{{Name: "model"}, {Name: "images", Kind: report.Number}, {Name: "patients", Kind: report.Number}}, metricColumns(first, false)...)
 	for _, name := range names {
 		shown := name
 		if shown == "" {
@@ -120,7 +124,7 @@ func sampleTable(e evalItem) *report.Table {
 		t.Columns = append(t.Columns, report.Column{Name: c})
 	}
 	t.Columns = append(t.Columns, report.Column{Name: "area", Unit: "px", Kind: report.Number})
-	for _, c := range metricColumns(e.scores) {
+	for _, c := range metricColumns(e.scores, true) {
 		c.Kind, c.Digits = report.Number, 6
 		t.Columns = append(t.Columns, c)
 	}

@@ -51,6 +51,10 @@ func (l LineChart) SVG() string {
 	}
 	y := newAxis(ylo, yhi, l.LogY, false, 5)
 	x := newAxis(xlo, xhi, l.LogX, false, 8)
+	// Epochs and steps are counted: there is no epoch 1.5.
+	for count := 7; count > 0 && !l.LogX && l.countsWhole() && !allWhole(x.ticks); count-- {
+		x = newAxis(xlo, xhi, false, false, count)
+	}
 	if !l.LogX && xhi > xlo {
 		x.min, x.max = xlo, xhi // time has no round margin
 		x.trim()
@@ -198,4 +202,23 @@ func (c *canvas) endLabels(ends []lineEnd, x, y axis, width float64) {
 	for i, e := range ends {
 		c.text(x.to+9, at[i]+4, "start", shorten(e.label, width, fontSize*boldWidth), "fill", seriesColour(e.series), "font-weight", "600")
 	}
+}
+
+// countsWhole says whether every X is a whole number.
+func (l LineChart) countsWhole() bool {
+	for _, line := range l.Lines {
+		if !allWhole(line.X) {
+			return false
+		}
+	}
+	return true
+}
+
+func allWhole(values []float64) bool {
+	for _, v := range values {
+		if v != math.Trunc(v) {
+			return false
+		}
+	}
+	return true
 }
