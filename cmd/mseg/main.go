@@ -34,6 +34,7 @@ type cli struct {
 	Fmt     fmtCmd     `cmd:"" help:"Give scripts the canonical layout. Only blanks change."`
 	Fix     fixCmd     `cmd:"" help:"Mend the mistakes for which there is a safe fix."`
 	Lint    lintCmd    `cmd:"" help:"Look for experiments that prove less than they seem to: leaks, selection on test data, missing baselines."`
+	Test    testCmd    `cmd:"" help:"Test scripts by what they expect: values, diagnostics, and what a second run would compute."`
 	Doc     docCmd     `cmd:"" help:"Write the reference of all builtins as Markdown or HTML, or one entry of it."`
 	Lsp     lspCmd     `cmd:"" help:"Language server for editors, on standard input and output."`
 	Explain explainCmd `cmd:"" help:"Explain a diagnostic code, with an example that fails and one that does not."`

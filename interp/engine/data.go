@@ -160,7 +160,7 @@ func (e *Engine) caseHashes(cases []data.Case) (string, error) {
 }
 
 func folderContents(e *Engine, n *ir.Node) (string, error) {
-	cases, err := data.MedSegDB(e.find(n.Text("folder")))
+	cases, err := data.MedSegDB(e.find(n.Text("folder")), e.modalityName)
 	if err != nil {
 		return "", at(n.ArgSpan("folder"), err)
 	}
@@ -234,7 +234,7 @@ func loadCases(_ context.Context, j *Job, a *store.Artefact) (any, error) {
 	var cases []data.Case
 	var err error
 	if j.Node.Op == "medsegdb" {
-		cases, err = data.MedSegDB(j.find(j.Node.Text("folder")))
+		cases, err = data.MedSegDB(j.find(j.Node.Text("folder")), j.modalityName)
 	} else {
 		cases, err = j.volumeCases(j.Node)
 	}
@@ -245,7 +245,7 @@ func loadCases(_ context.Context, j *Job, a *store.Artefact) (any, error) {
 }
 
 func runMedSegDB(ctx context.Context, j *Job, w *store.Writer) (map[string]any, error) {
-	cases, err := data.MedSegDB(j.find(j.Node.Text("folder")))
+	cases, err := data.MedSegDB(j.find(j.Node.Text("folder")), j.modalityName)
 	if err != nil {
 		return nil, at(j.Node.ArgSpan("folder"), err)
 	}
@@ -263,6 +263,12 @@ func runMedSegDB(ctx context.Context, j *Job, w *store.Writer) (map[string]any, 
 		return nil, err
 	}
 	return map[string]any{"cases": len(cases)}, w.WriteJSON("index.json", index{len(cases), j.origins(cases, filepath.Join(j.find(j.Node.Text("folder")), "x"))})
+}
+
+// modalityName is the name of a modality under any spelling that the taxonomy of the script knows.
+func (e *Engine) modalityName(spelling string) (string, bool) {
+	_, m, ok := e.tree.Modality(spelling)
+	return m.Name, ok
 }
 
 // place finds a task in the taxonomy of the script.

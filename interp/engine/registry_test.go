@@ -183,7 +183,7 @@ func TestEveryDescriptionIsUnderstood(t *testing.T) {
 	}
 	training := func(arg string) func(*ir.Node) error {
 		return func(n *ir.Node) error {
-			_, err := e.trainConfig(in("sam_tiny(image: 32 px) |> train(phantom() |> prep(resize(32 px)), epochs: 10)", arg, n), small)
+			_, err := e.trainConfig(in("sam_tiny(image: 32 px) |> train(phantom() |> prep(resize(32 px)), epochs: 10)", arg, n), small, 100)
 			return err
 		}
 	}

@@ -118,7 +118,7 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := j.trainConfig(n, m)
+	cfg, err := j.trainConfig(n, m, samples.Len())
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (j *Job) trainProgress() func(train.Event) {
 	}
 }
 
-func (e *Engine) trainConfig(n *ir.Node, m *Model) (train.Config, error) {
+func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, error) {
 	cfg := train.Config{Size: m.Built.Config.Image, Epochs: n.Int("epochs"), BatchSize: n.Int("batch"), Seeds: train.SameSeeds(uint64(n.Int("seed")))}
 	opt := n.Node("optimizer")
 	cfg.Rate = opt.Num("rate")
@@ -247,7 +247,7 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model) (train.Config, error) {
 	case "warmup_cosine":
 		w, _ := sched.Arg("warmup").(ir.Number)
 		if w.Unit == "steps" {
-			return cfg, fault(sched.ArgSpan("warmup"), "the warm-up is counted in epochs here, found %g steps; write %g epochs or a part of one", w.V, w.V)
+			w.V /= float64((samples + cfg.BatchSize - 1) / cfg.BatchSize)
 		}
 		cfg.Schedule.Warmup, cfg.Schedule.Floor = w.V, sched.Num("floor")
 	case "poly":

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,51 +55,15 @@ func (c Case) labelValues() []int {
 	return out
 }
 
-// modalities gives every spelling that MedSegDB uses for its ten modalities; the position is the row of the modality's
-// embedding in the published model.
-var modalities = []struct {
-	name    string
-	aliases []string
-}{
-	{"CBCT", nil},
-	{"Colonos", []string{"Colon", "Colonoscopy"}},
-	{"CT", nil},
-	{"CTA", nil},
-	{"Dermos", []string{"Dermoscopy"}},
-	{"Endos", []string{"Endoscope"}},
-	{"Fundus", []string{"Funduscopy"}},
-	{"MRI", nil},
-	{"US", nil},
-	{"Xray", []string{"xray"}},
-}
+// ModalityNames finds the name of a modality under any of its spellings, such as Dermos for Dermoscopy. The taxonomy of the script knows them.
+type ModalityNames func(spelling string) (name string, ok bool)
 
-// Task is a task string of MedSegDB taken apart.
-type Task struct {
-	Modality   string // canonical name, such as Dermos for Dermoscopy
-	ModalityID int    // 0 to 9
-	Name       string // the name in the task list, such as ThoracicSpine for ThoracicSpine7
-}
-
-// ParseTask splits a task string such as MRI_ThoracicSpine7: the modality or one of its aliases up to the first
-// underscore, then the structure, from which underscores and trailing digits (levels of the spine) are dropped. The names
-// are compared with their case, as the published code does.
-func ParseTask(s string) (Task, error) {
-	prefix, rest, ok := strings.Cut(s, "_")
-	if !ok || rest == "" {
-		return Task{}, fmt.Errorf("task %q is not of the form Modality_Structure, such as CT_Liver", s)
+// of splits a task string such as MRI_ThoracicSpine7 at its first underscore: the modality, in any spelling, and the structure. It is no task when the
+// modality is unknown or the structure has no letter.
+func (m ModalityNames) of(task string) (modality string, ok bool) {
+	prefix, rest, cut := strings.Cut(task, "_")
+	if !cut || strings.Trim(rest, "_0123456789") == "" {
+		return "", false
 	}
-	for id, m := range modalities {
-		if prefix == m.name || slices.Contains(m.aliases, prefix) {
-			name := strings.TrimRight(strings.ReplaceAll(rest, "_", ""), "0123456789")
-			if name == "" {
-				return Task{}, fmt.Errorf("task %q names no structure", s)
-			}
-			return Task{Modality: m.name, ModalityID: id, Name: name}, nil
-		}
-	}
-	var names []string
-	for _, m := range modalities {
-		names = append(names, m.name)
-	}
-	return Task{}, fmt.Errorf("task %q begins with no known modality; known are %s", s, strings.Join(names, ", "))
+	return m(prefix)
 }

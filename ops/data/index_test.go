@@ -133,24 +133,19 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-func TestParseTask(t *testing.T) {
-	for s, want := range map[string]Task{
-		"MRI_ThoracicSpine7":  {"MRI", 7, "ThoracicSpine"},
-		"CT_Liver":            {"CT", 2, "Liver"},
-		"CTA_Aorta":           {"CTA", 3, "Aorta"},
-		"Dermoscopy_Skin":     {"Dermos", 4, "Skin"},
-		"xray_LeftLung":       {"Xray", 9, "LeftLung"},
-		"CT_Lumbar_Spine_1":   {"CT", 2, "LumbarSpine"},
-		"Colonoscopy_Polyp":   {"Colonos", 1, "Polyp"},
-		"Funduscopy_OpticCup": {"Fundus", 6, "OpticCup"},
+// modalityNames stands in for a taxonomy.
+func modalityNames(spelling string) (string, bool) {
+	name, ok := map[string]string{"MRI": "MRI", "CT": "CT", "Dermoscopy": "Dermos", "xray": "Xray"}[spelling]
+	return name, ok
+}
+
+func TestModalityOfTask(t *testing.T) {
+	for task, want := range map[string]string{
+		"MRI_ThoracicSpine7": "MRI", "CT_Liver": "CT", "Dermoscopy_Skin": "Dermos", "xray_LeftLung": "Xray", "CT_Lumbar_Spine_1": "CT",
+		"Liver": "", "XRAY_Lung": "", "CT_": "", "CT_7": "", "_Liver": "", "": "",
 	} {
-		if got, err := ParseTask(s); err != nil || got != want {
-			t.Errorf("%s: %v, %v, want %v", s, got, err, want)
-		}
-	}
-	for _, s := range []string{"Liver", "XRAY_Lung", "CT_", "CT_7", "_Liver", ""} {
-		if got, err := ParseTask(s); err == nil {
-			t.Errorf("%q was read as %v", s, got)
+		if got, ok := ModalityNames(modalityNames).of(task); got != want || ok != (want != "") {
+			t.Errorf("%q: %q %t, want %q", task, got, ok, want)
 		}
 	}
 }
@@ -174,7 +169,7 @@ func TestMedSegDBExample(t *testing.T) {
 	if err := json.Unmarshal(b, &want); err != nil {
 		t.Fatal(err)
 	}
-	cases, err := MedSegDB(dir)
+	cases, err := MedSegDB(dir, modalityNames)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,9 +186,8 @@ func TestMedSegDBExample(t *testing.T) {
 			t.Errorf("unexpected mask %s", rel)
 			continue
 		}
-		task, err := ParseTask(c.Labels[1])
-		if err != nil || task.ModalityID != w.Modality || task.Modality != c.Modality {
-			t.Errorf("%s: task %v, %v", rel, task, err)
+		if row := map[string]int{"MRI": 7, "Dermos": 4}[c.Modality]; row != w.Modality {
+			t.Errorf("%s: modality %s, want that of row %d", rel, c.Modality, w.Modality)
 		}
 		if c.Dataset != w.Dataset || c.Sequence != w.Sequence || c.ID != w.Case || fmt.Sprint(c.Slice) != w.Slice || c.Labels[1] != w.Task || c.Part != "ID" {
 			t.Errorf("%s: %+v, want %+v", rel, c, w)
@@ -236,7 +230,7 @@ func TestMedSegDBLayouts(t *testing.T) {
 	pair("eval/OOD/cross_site/MRI_Spleen/CHAOS/T2W/finetune", "casenum_2_sliceid_3.npy")
 	pair("eval/RealWorld/cross_task/CT_LiverCancer/HospitalA/finetune/005_percent", "casenum_3_sliceid_4.npy")
 	touch(t, root, "train/FLARE/CT_Liver/npy_imgs/.DS_Store", "train/FLARE/CT_Liver/npy_gts/._casenum_9_sliceid_1.npy", "train/.cache/npy_imgs/x")
-	cases, err := MedSegDB(root)
+	cases, err := MedSegDB(root, modalityNames)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +246,7 @@ train  FLARE CT_Liver  a_1 7 CT`
 	if strings.Join(got, "\n") != want {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}
-	below, err := MedSegDB(filepath.Join(root, "eval/OOD/cross_site/MRI_Spleen"))
+	below, err := MedSegDB(filepath.Join(root, "eval/OOD/cross_site/MRI_Spleen"), modalityNames)
 	if err != nil || len(below) != 1 || below[0].Dataset != "CHAOS" {
 		t.Errorf("a folder within the tree: %v, %v", below, err)
 	}
@@ -260,17 +254,17 @@ train  FLARE CT_Liver  a_1 7 CT`
 	if err := os.Symlink(root, link); err != nil {
 		t.Fatal(err)
 	}
-	if linked, err := MedSegDB(link); err != nil || len(linked) != len(cases) {
+	if linked, err := MedSegDB(link, modalityNames); err != nil || len(linked) != len(cases) {
 		t.Errorf("through a link: %d cases, %v", len(linked), err)
 	}
 
 	touch(t, root, "train/FLARE/CT_Liver/npy_gts/casenum_b_sliceid_1.npy", "train/FLARE/CT_Liver/npy_imgs/casenum_c_sliceid_1.npy", "train/FLARE/CT_Liver/npy_imgs/other.npy")
-	_, err = MedSegDB(root)
+	_, err = MedSegDB(root, modalityNames)
 	wantError(t, err, "casenum_b_sliceid_1.npy has no image", "casenum_c_sliceid_1.npy has no mask", "other.npy is not named")
 	bad := t.TempDir()
 	touch(t, bad, "Liver/npy_imgs/casenum_b_sliceid_1.npy", "Liver/npy_gts/casenum_b_sliceid_1.npy")
-	_, err = MedSegDB(bad)
+	_, err = MedSegDB(bad, modalityNames)
 	wantError(t, err, "layout of MedSegDB")
-	_, err = MedSegDB(t.TempDir())
+	_, err = MedSegDB(t.TempDir(), modalityNames)
 	wantError(t, err, "no folder npy_imgs")
 }

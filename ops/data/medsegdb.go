@@ -22,9 +22,9 @@ var percentFolder = regexp.MustCompile(`^\d+_percent$`)
 //	<cross_site|cross_task>/<Modality_Task>/<dataset>/[<sequence>/]{finetune,inference}/[<n>_percent/]{npy_imgs,npy_gts}/…
 //
 // Patient is the case number, so the sequences, tasks and slices of one case stay together in a split. Files and folders
-// that begin with a dot are passed over. Errors: no npy_imgs folder; a path or name outside the contract; an image
+// that begin with a dot are passed over. A folder is a task when its name begins with a modality. Errors: no npy_imgs folder; a path or name outside the contract; an image
 // without mask or a mask without image.
-func MedSegDB(dir string) ([]Case, error) {
+func MedSegDB(dir string, modality ModalityNames) ([]Case, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func MedSegDB(dir string) ([]Case, error) {
 		if err != nil {
 			return nil, err
 		}
-		found, err := sliceFolder(folder, filepath.Join(abs, rel))
+		found, err := sliceFolder(folder, filepath.Join(abs, rel), modality)
 		if err != nil {
 			return nil, err
 		}
@@ -82,8 +82,8 @@ func imageFolders(dir string, depth int) ([]string, error) {
 }
 
 // sliceFolder lists one npy_imgs folder; abs is its full path, from which the fields are read.
-func sliceFolder(images, abs string) ([]Case, error) {
-	template, err := folderFields(abs)
+func sliceFolder(images, abs string, modality ModalityNames) ([]Case, error) {
+	template, err := folderFields(abs, modality)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func visibleNames(dir string) ([]string, error) {
 }
 
 // folderFields reads data set, task, sequence, part and shift from the folders above npy_imgs.
-func folderFields(abs string) (c Case, err error) {
+func folderFields(abs string, modality ModalityNames) (c Case, err error) {
 	parts := strings.Split(filepath.ToSlash(abs), "/")
 	parts = parts[:len(parts)-1] // npy_imgs
 	n := len(parts)
@@ -146,8 +146,8 @@ func folderFields(abs string) (c Case, err error) {
 		if i < 0 || i >= n {
 			return false
 		}
-		_, err := ParseTask(parts[i])
-		return err == nil
+		_, ok := modality.of(parts[i])
+		return ok
 	}
 	fail := fmt.Errorf("%s is not in the layout of MedSegDB: neither <dataset>/<Modality_Task>/[<sequence>/]npy_imgs nor <cross_site|cross_task>/<Modality_Task>/<dataset>/[<sequence>/]<finetune|inference>/npy_imgs", abs)
 	shift := -1
@@ -184,11 +184,8 @@ func folderFields(abs string) (c Case, err error) {
 	if c.Dataset == "" {
 		return c, errors.Join(fail, errors.New("the data set has no name"))
 	}
-	t, err := ParseTask(task)
-	if err != nil {
-		return c, err
-	}
-	c.Site, c.Modality, c.Labels = c.Dataset, t.Modality, map[int]string{1: task}
+	c.Modality, _ = modality.of(task)
+	c.Site, c.Labels = c.Dataset, map[int]string{1: task}
 	return c, nil
 }
 

@@ -1,0 +1,91 @@
+package check
+
+import (
+	"fmt"
+
+	"github.com/mseg-lang/mseg/lang/diag"
+	"github.com/mseg-lang/mseg/lang/ir"
+)
+
+// domain checks what concerns several arguments of one call.
+func (c *checker) domain(n *ir.Node) {
+	switch n.Op {
+	case "volumes":
+		mod := n.Text("modality")
+		m, _ := n.Arg("tasks").(ir.Map)
+		if len(m.Entries) == 0 {
+			c.diags.Add(diag.MissingArgument, n.ArgSpan("tasks"), "tasks of volumes is empty: no label has a meaning")
+		}
+		for _, e := range m.Entries {
+			var v int
+			if _, err := fmt.Sscanf(e.Key, "%d", &v); err != nil || fmt.Sprint(v) != e.Key || v == 0 {
+				d := c.diags.Add(diag.WrongType, e.Span, "the keys of tasks are label values, whole numbers other than 0 (background)")
+				d.Help = "write tasks: { 1: MRI_BrainWholeTumor }"
+			}
+			w, _ := e.Value.(ir.Word)
+			if w.Place != nil && mod != "" && w.Place.Modality != mod {
+				d := c.diags.Add(diag.ModalityMismatch, e.Span, "the data are %s, but the task %s is %s", mod, w.Text, w.Place.Modality)
+				d.Related = []diag.Related{{Span: n.ArgSpan("modality"), Message: "modality is given here"}}
+			}
+		}
+	case "by":
+		sum, given := 0.0, 0
+		for _, s := range []string{"train", "val", "test"} {
+			if v := n.Arg(s); v != nil {
+				sum += n.Num(s)
+				given++
+			}
+		}
+		if given > 0 && (sum < 100-1e-9 || sum > 100+1e-9) {
+			c.diags.Add(diag.SplitShares, n.Span, "the shares of the split add up to %g %%, expected 100 %%", sum)
+		} else if given < 2 {
+			c.diags.Add(diag.SplitShares, n.Span, "a split needs at least two of train, val and test")
+		}
+	case "mixture":
+		if g := n.Node("gate"); g != nil && g.Op == "top" && g.Int("k") > n.Int("count") {
+			c.diags.Add(diag.OutOfRange, n.ArgSpan("gate"), "top(%d) of %d experts", g.Int("k"), n.Int("count"))
+		}
+	case "compare":
+		if l, ok := n.Arg("evals").(ir.List); ok && len(l.Items) < 2 {
+			c.diags.Add(diag.MissingArgument, n.ArgSpan("evals"), "compare needs two or more evals, found %d", len(l.Items))
+		}
+	case "train", "finetune":
+		c.sharedPatients(n)
+	}
+}
+
+// sharedPatients reports validation data that are certain to hold patients of the training data: the same data, or one a part of the other.
+func (c *checker) sharedPatients(n *ir.Node) {
+	data, validate := n.Node("data"), n.Node("validate")
+	if data == nil || validate == nil {
+		return
+	}
+	if c.hasher == nil {
+		c.hasher = ir.NewHasher(nil)
+	}
+	train, val := c.hasher.Hash(data), c.hasher.Hash(validate)
+	what := ""
+	switch {
+	case train == val:
+		what = "the same as the training data"
+	case c.partOf(validate, train):
+		what = "part of the training data"
+	case c.partOf(data, val):
+		what = "data of which the training data are a part"
+	default:
+		return
+	}
+	d := c.diags.Add(diag.SharedPatient, n.ArgSpan("validate"), "%s validates with %s", n.Op, what)
+	d.Help = "validate with another side of a split: validate: parts.val"
+	d.Related = []diag.Related{{Span: n.ArgSpan("data"), Message: "trained on these"}}
+}
+
+// partOf says whether data are chosen out of the data of an identity, by where or take.
+func (c *checker) partOf(n *ir.Node, whole string) bool {
+	for n != nil && (n.Op == "where" || n.Op == "take") {
+		if n = n.Node("data"); n != nil && c.hasher.Hash(n) == whole {
+			return true
+		}
+	}
+	return false
+}
