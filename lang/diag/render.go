@@ -45,27 +45,25 @@ func snippet(w io.Writer, s source.Span, note string, paint func(code, s string)
 		return
 	}
 	from, until := s.From(), s.Until()
-	line := s.File.Line(from.Line)
-	gutter := fmt.Sprintf("%4d", from.Line)
-	fmt.Fprintf(w, "  --> %s:%d:%d\n", s.File.Name, from.Line, from.Column)
-	fmt.Fprintf(w, "%s | %s\n", gutter, strings.ReplaceAll(line, "\t", " "))
-	width := 1
+	runes := []rune(strings.ReplaceAll(s.File.Line(from.Line), "\t", " "))
+	first, last := from.Column-1, len(runes) // of the marked runes
 	if until.Line == from.Line {
-		width = max(1, until.Column-from.Column)
-	} else {
-		width = max(1, len([]rune(line))-from.Column+1)
+		last = until.Column - 1
 	}
-	runes := []rune(line)
-	pad := 0
-	for i := 0; i < from.Column-1 && i < len(runes); i++ {
-		pad += cells(runes[i])
-	}
-	marks := 0
-	for i := from.Column - 1; i < from.Column-1+width; i++ {
+	last = max(last, first+1)
+	runes, first, last = excerpt(runes, first, last)
+	fmt.Fprintf(w, "  --> %s:%d:%d\n", s.File.Name, from.Line, from.Column)
+	fmt.Fprintf(w, "%4d | %s\n", from.Line, string(runes))
+	pad, marks := 0, 0
+	for i := range last {
+		n := 1 // a mark behind the end of the line
 		if i < len(runes) {
-			marks += cells(runes[i])
+			n = cells(runes[i])
+		}
+		if i < first {
+			pad += n
 		} else {
-			marks++
+			marks += n
 		}
 	}
 	mark := strings.Repeat("^", max(1, marks))
@@ -73,6 +71,27 @@ func snippet(w io.Writer, s source.Span, note string, paint func(code, s string)
 		mark += " " + note
 	}
 	fmt.Fprintf(w, "     | %s%s\n", strings.Repeat(" ", pad), paint(tone, mark))
+}
+
+// longest is how much of a line is shown: a terminal breaks longer ones, and the marks no longer stand under what they mean.
+const longest = 140
+
+// excerpt cuts a long line to the part around the marked runes [first, last), with … where something is missing.
+func excerpt(line []rune, first, last int) (shown []rune, newFirst, newLast int) {
+	if len(line) <= longest {
+		return line, first, last
+	}
+	start := max(0, min(first-longest/3, len(line)-longest))
+	end := min(len(line), start+longest)
+	shown = append(shown, line[start:end]...)
+	if start > 0 {
+		shown[0] = '…'
+	}
+	if end < len(line) {
+		shown[len(shown)-1] = '…'
+	}
+	first = min(max(first-start, 0), len(shown)-1)
+	return shown, first, max(first+1, min(last-start, len(shown)))
 }
 
 // cells is the width of a rune in a terminal: two for the East Asian wide blocks and emoji, so that carets stand under the text.
