@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -16,12 +17,19 @@ type progress struct {
 	out      *os.File
 	bars     *mpb.Progress // nil where there is no terminal
 	bar      *mpb.Bar
-	stage    string
+	now      meter
+	shown    atomic.Pointer[meter] // what the bar's own goroutine reads
+	lastLine time.Time
+}
+
+// meter is what is known of the running stage.
+type meter struct {
 	text     string
 	loss     float64
 	rate     float64
 	started  time.Time
-	lastLine time.Time
+	before   int // steps that an earlier run had done when this one took over
+	counting bool
 }
 
 func newProgress(out *os.File) *progress {
@@ -44,7 +52,7 @@ func (p *progress) line(format string, args ...any) {
 func (p *progress) event(e engine.Event) {
 	switch e.Kind {
 	case "start":
-		p.stage, p.text, p.loss, p.rate, p.started = e.Op+e.Stage, "", 0, 0, time.Now()
+		p.now = meter{started: time.Now()}
 		if p.bars == nil {
 			p.line("%-8s %s", "run", name(e))
 		}
@@ -52,7 +60,7 @@ func (p *progress) event(e engine.Event) {
 		p.progress(e)
 	case "done":
 		p.endBar()
-		p.line("%-8s %s in %s", "done", name(e), time.Since(p.started).Round(100*time.Millisecond))
+		p.line("%-8s %s in %s", "done", name(e), time.Since(p.now.started).Round(100*time.Millisecond))
 	case "cached":
 		p.line("%-8s %s", "cached", name(e))
 	case "failed":
@@ -76,41 +84,52 @@ func name(e engine.Event) string {
 
 func (p *progress) progress(e engine.Event) {
 	if e.Text != "" {
-		p.text = e.Text
+		p.now.text = e.Text
 	}
 	if e.Loss != 0 {
-		p.loss = e.Loss
+		p.now.loss = e.Loss
 	}
 	if e.Rate != 0 {
-		p.rate = e.Rate
+		p.now.rate = e.Rate
+	}
+	if e.Total > 0 && !p.now.counting {
+		p.now.counting, p.now.before = true, max(0, e.Done-1)
 	}
 	if p.bars == nil {
 		if time.Since(p.lastLine) > 5*time.Second && e.Total > 0 {
 			p.lastLine = time.Now()
-			left := time.Duration(float64(time.Since(p.started)) / float64(max(1, e.Done)) * float64(e.Total-e.Done))
-			p.line("         %s %d/%d %s %s left %s", name(e), e.Done, e.Total, e.Unit, left.Round(time.Second), p.figures())
+			p.line("         %s %d/%d %s %s left %s", name(e), e.Done, e.Total, e.Unit, p.now.left(e.Done, e.Total), p.now.figures())
 		}
 		return
 	}
 	if e.Total == 0 {
 		return
 	}
+	view := p.now
+	p.shown.Store(&view)
 	if p.bar == nil {
 		p.bar = p.bars.AddBar(int64(e.Total), mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(name(e)+" ", decor.WC{C: decor.DindentRight}), decor.CountersNoUnit("%d/%d "+e.Unit+" ")),
-			mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 6}), decor.Any(func(decor.Statistics) string { return " " + p.figures() })))
+			mpb.AppendDecorators(decor.Any(func(st decor.Statistics) string {
+				return p.shown.Load().left(int(st.Current), int(st.Total)).String() + " left"
+			}, decor.WC{W: 6}), decor.Any(func(decor.Statistics) string { return " " + p.shown.Load().figures() })))
 	}
 	p.bar.SetTotal(int64(e.Total), false)
 	p.bar.SetCurrent(int64(e.Done))
 }
 
-func (p *progress) figures() string {
-	s := p.text
-	if p.loss != 0 {
-		s += fmt.Sprintf(" loss %.4f", p.loss)
+// left is the time that the rest takes at the rate of this run; what an earlier run had done says nothing about it.
+func (m *meter) left(done, total int) time.Duration {
+	return time.Duration(float64(time.Since(m.started)) / float64(max(1, done-m.before)) * float64(total-done)).Round(time.Second)
+}
+
+func (m *meter) figures() string {
+	s := m.text
+	if m.loss != 0 {
+		s += fmt.Sprintf(" loss %.4f", m.loss)
 	}
-	if p.rate != 0 {
-		s += fmt.Sprintf(" %.1f images/s", p.rate)
+	if m.rate != 0 {
+		s += fmt.Sprintf(" %.1f images/s", m.rate)
 	}
 	return s
 }
