@@ -3,7 +3,6 @@ package expect
 import (
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/mseg-lang/mseg/lang/diag"
@@ -87,5 +86,3 @@ func (r *Result) fail(format string, args ...any) {
 	}
 	r.Message += fmt.Sprintf(format, args...)
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

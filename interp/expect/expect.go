@@ -27,7 +27,6 @@ import (
 	"github.com/mseg-lang/mseg/interp/script"
 	"github.com/mseg-lang/mseg/lang/check"
 	"github.com/mseg-lang/mseg/lang/ir"
-	"github.com/mseg-lang/mseg/lang/source"
 )
 
 // Result is the outcome of a test.
@@ -175,10 +174,8 @@ func conditionName(x ir.Expect) string { return "expect " + strings.TrimPrefix(x
 func (r *Result) failed(err error) {
 	var f *engine.Fault
 	if errors.As(err, &f) && !f.Span.IsZero() {
-		r.fail("%s: %v", place(f.Span.From()), err)
+		r.fail("line %d: %v", f.Span.From().Line, err)
 		return
 	}
 	r.fail("%v", err)
 }
-
-func place(p source.Position) string { return "line " + itoa(p.Line) }

@@ -114,7 +114,7 @@ func (f fact) check(r *Result, e *engine.Engine, l *script.Loaded, opt check.Opt
 	slices.Sort(work)
 	work = slices.Compact(work)
 	if r.Passed = slices.Equal(work, f.reruns); !r.Passed {
-		r.fail("%s re-runs, %s is expected to", list(work), list(f.reruns))
+		r.fail("expected to re-run: %s; would re-run: %s", list(f.reruns), list(work))
 		r.Found = strings.Join(why, "; ")
 	}
 	return nil

@@ -1,0 +1,44 @@
+" Made by go test ./spec -update; do not edit.
+if exists("b:current_syntax")
+  finish
+endif
+
+" Names first: of two items that begin at one place Vim takes the later one, keywords before all.
+syntax match msegName /\<\h\w*\>/
+syntax match msegBuiltin /\<\%(adamw\|adapt\|assd\|augment\|bce\|best\|best_of_masks\|boundary_iou\|box\|box_ellipse\|box_fill\|by\|cldice\|compare\|constant\|crop\|dice\|evaluate\|expert\|extend\|finetune\|focus\|gates\|hd95\|hierarchy\|iou\|last\|masd\|medsegdb\|mixture\|none\|nsd\|percentile\|phantom\|poly\|precision\|prep\|quality\|report\|resize\|route\|rvd\|sam_tiny\|sam_vit_b\|sensitivity\|shared\|slices\|soft\|specificity\|take\|top\|train\|unet\|unplaced\|volumes\|warmup_cosine\|where\|window\)\>/
+syntax match msegType /\<\%(number\|int\|string\|bool\|data\|prep\|split\|taxonomy\|experts\|model\|eval\|compare\|figure\|report\)\>\ze\s*\%([,)=]\|in\>\|$\)/
+syntax match msegKey /\<\h\w*\>\ze\s*:/
+syntax match msegControl /\<\%(else\|for\|if\)\>/
+syntax match msegWordOperator /\<\%(and\|in\|not\|or\)\>/
+syntax match msegConstant /\<\%(false\|true\)\>/
+syntax match msegField /[^.]\@1<=\.\zs\h\w*\>/
+syntax match msegKind /^\s*\zs\%(data\|prep\|split\|taxonomy\|experts\|model\|eval\|compare\|figure\|report\)\>\ze\s\+\h\w*\s*=/
+syntax match msegHead /^\s*\zs\%(mseg\|use\|param\|fn\|expect\)\>\ze\%(\s\|$\)/
+syntax match msegOperator /|>\|->\|\.\.\|[=!<>]=\|[-+*<>=]/
+syntax match msegOperator /\%(\%(\k\|[)\]}"%]\)\s*\)\@<=\//
+syntax match msegPath /\%(^\s*\|[(\[{,:=|>+*<-]\s*\|\<\%(else\|for\|if\|and\|in\|not\|or\)\s\+\)\@<=\/\%([[:alnum:]_&]\+\|\*\{1,2}\)\?\%(\/\%([[:alnum:]_&]\+\|\*\{1,2}\)\)*/
+syntax match msegNumber /\<\d\+\%(\.\d\+\)\?\%([eE][+-]\?\d\+\)\?/ nextgroup=msegUnit skipwhite
+syntax match msegUnit /%\|\%(px\|mm\|cm\|HU\|epochs\|epoch\|steps\|step\|s\|min\|h\|KiB\|MiB\|GiB\|deg\)\>\%(\s*:\)\@!/ contained
+syntax match msegEscape /\\["\\nt]\|\\u{\x\+}/ contained
+syntax match msegPlaceholder /{\h\w*}/ contained
+syntax region msegString start=/"/ skip=/\\./ end=/"/ oneline contains=msegEscape,msegPlaceholder
+syntax match msegComment /#.*$/ contains=@Spell
+
+highlight default link msegBuiltin Function
+highlight default link msegType Type
+highlight default link msegKey Identifier
+highlight default link msegControl Conditional
+highlight default link msegWordOperator Operator
+highlight default link msegConstant Boolean
+highlight default link msegKind StorageClass
+highlight default link msegHead Statement
+highlight default link msegOperator Operator
+highlight default link msegPath Constant
+highlight default link msegNumber Number
+highlight default link msegUnit Special
+highlight default link msegEscape SpecialChar
+highlight default link msegPlaceholder Special
+highlight default link msegString String
+highlight default link msegComment Comment
+
+let b:current_syntax = "mseg"
