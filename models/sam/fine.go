@@ -8,8 +8,8 @@ import (
 
 // fine gives the mask decoder what patches have lost: feature maps of the pixels and the box themselves, one for each doubling,
 // coarse to fine, to be added to the maps that are being enlarged. It is the idea of SAM 2's high-resolution features
-// (Ravi et al. 2024), taken from two convolutions instead of a hierarchical encoder. Without it a small network that starts from
-// nothing draws outlines as coarse as its patches.
+// (Ravi et al. 2024), taken from two convolutions instead of a hierarchical encoder. It is for networks that
+// start from nothing; the published ones do without it.
 //
 // image: (B,S,S,3) normalised, box: (B,4). Returns maps (B,2G,2G,·) to (B,S,S,·); S/G must be a power of two.
 func (c Config) fine(s *graph.Scope, image, box *gx.Node) []*gx.Node {
