@@ -6,8 +6,8 @@
 // what depends on the name is computed anew. Definitions compute nothing; an expression alone is computed and shown, and `expect` is checked and kept if it holds.
 //
 //	session.go   what has been accepted, as a value; what an entry would make of it
-//	complete.go  where the cursor stands; offers.go what may be typed there
-//	help.go      what ?name answers
+//	complete.go  what may be typed next, from lang/complete
+//	help.go      what ?name answers, from lang/doc
 //	repl.go      the loop: read an entry, answer it; Ctrl-C ends a computation, not the session
 //	commands.go  :list :plan :save …
 //	editor.go    where entries come from: plain lines; terminal.go a terminal with keys, paste.go and history.go what it lacks

@@ -90,11 +90,11 @@ func TestEntries(t *testing.T) {
 		{":plan", strings.Replace(cheap, "dice", "iou", 1) + ":plan", []string{"cached  phantom  phantom", "run     e        evaluate", "4 stages, 1 to run"}, nil, 0},
 		{":run", cheap + "expect e.n == 12\n:run", []string{"holds: e.n == 12", "4 stages done"}, nil, 0},
 		{":help", ":help", []string{":save FILE.mseg", "?NAME"}, nil, 0},
-		{"?name of a builtin", "?take", []string{"data |> take(part, by = patient, seed = 0) -> data", "share of the patients", "example: "}, nil, 0},
+		{"?name of a builtin", "?take", []string{"data |> take(part, by = patient, seed = 0) -> data", "share of the patients", "\n\nExample: "}, nil, 0},
 		{"?name of two builtins", "?dice", []string{"dice -> metric", "dice -> loss"}, nil, 0},
 		{"?name of the session", "param n: int = 3\n?n", []string{"param n: int = 3\n= 3\n"}, nil, 0},
-		{"?kind", "?eval", []string{"made by evaluate", "fields: assd"}, nil, 0},
-		{"?word", "?axial", []string{"a word for axis of slices"}, nil, 0},
+		{"?kind", "?eval", []string{"Made by evaluate", "  - .assd (measure): "}, nil, 0},
+		{"?word", "?axial", []string{"axial: axis, plane of slices", "\n  - a word for axis of slices"}, nil, 0},
 		{"?task", "?CT_Liver", []string{"/torso/abdomen/liver"}, nil, 0},
 		{"?slip", "?evaluat", nil, []string{"did you mean ?evaluate"}, 1},
 		{"a command that does not exist", ":lst", nil, []string{"did you mean :list"}, 1},
@@ -290,7 +290,7 @@ func TestEveryBuiltinIsExplained(t *testing.T) {
 	if got.failed != 0 {
 		t.Errorf("%s", got.err)
 	}
-	if n := strings.Count(got.out, "\nexample: "); n < len(names()) {
+	if n := strings.Count(got.out, "\nExample: "); n < len(names()) {
 		t.Errorf("%d examples for %d names", n, len(names()))
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
-	"github.com/mseg-lang/mseg/stdlib"
 )
 
 // statement is one accepted statement with the text it is saved as: its own and the comments above and behind it.
@@ -208,7 +207,7 @@ func boundNames(st syntax.Statement) []string {
 		return []string{st.Name.Text}
 	case *syntax.Use:
 		if len(st.Names) == 0 {
-			return libraryNames(st.Library.Text)
+			return check.LibraryNames(st.Library.Text)
 		}
 		var out []string
 		for _, n := range st.Names {
@@ -217,22 +216,6 @@ func boundNames(st syntax.Statement) []string {
 		return out
 	}
 	return nil
-}
-
-// libraryNames are the names that a library of the standard library binds, in its order; none for an unknown library.
-func libraryNames(library string) []string {
-	text, ok := stdlib.Text(library)
-	if !ok {
-		return nil
-	}
-	s, _ := syntax.Parse(source.New(library+".mseg", text), false)
-	var out []string
-	for _, st := range s.Statements {
-		if _, ok := st.(*syntax.Use); !ok {
-			out = append(out, boundNames(st)...)
-		}
-	}
-	return out
 }
 
 // heading is how a statement is named in answers: "data brain"; "" for one that binds nothing.

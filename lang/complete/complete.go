@@ -57,7 +57,18 @@ type Result struct {
 
 // At lists the items for an offset of a file. The script is the parsed file and the program its meaning as far as it has one.
 func At(f *source.File, offset int, script *syntax.Script, program *ir.Program) Result {
-	c := &completer{file: f, script: script, program: program, out: Result{Replace: source.Span{File: f, Start: offset, End: offset}}}
+	return (&completer{file: f, script: script, program: program}).at(offset)
+}
+
+// AtPrompt is At for an entry of an interactive session: a statement may be an expression alone, so a value may begin it. The file is the entry; the script
+// holds the statements of the session too.
+func AtPrompt(f *source.File, offset int, script *syntax.Script, program *ir.Program) Result {
+	return (&completer{file: f, script: script, program: program, bare: true}).at(offset)
+}
+
+func (c *completer) at(offset int) Result {
+	f := c.file
+	c.out.Replace = source.Span{File: f, Start: offset, End: offset}
 	if c.place.find(f, offset) {
 		c.out.Replace = source.Span{File: f, Start: c.start, End: c.end}
 		c.collect()
@@ -72,6 +83,7 @@ type completer struct {
 	file    *source.File
 	script  *syntax.Script
 	program *ir.Program
+	bare    bool // an expression alone is a statement
 	names   *check.Scope
 	out     Result
 }
@@ -98,6 +110,9 @@ func (c *completer) collect() {
 		}
 		for _, k := range syntax.Heads {
 			c.add(Item{Label: k, Kind: Keyword, Detail: "statement", Insert: k + " "})
+		}
+		if c.bare {
+			c.values(types.Any)
 		}
 		return
 	case len(stmt) == 1 && len(c.frames) == 0 && syntax.IsKind(stmt[0].Text), len(stmt) == 1 && slices.Contains([]string{"param", "fn", "mseg"}, stmt[0].Text):
@@ -316,10 +331,5 @@ func (c *completer) bound(want types.Type) {
 	}
 }
 
-// fits is looser than types.Fits where a number of any unit is wanted or held.
-func fits(t, want types.Type) bool {
-	if t.IsAny() {
-		return false // an unknown value: it may be anything, so it is offered nowhere but where anything goes
-	}
-	return want.IsAny() || t.Fits(want)
-}
+// fits says whether a value is offered where a type is wanted. One of an unknown type may be anything, so it is offered only where anything goes.
+func fits(t, want types.Type) bool { return want.IsAny() || !t.IsAny() && t.Fits(want) }

@@ -141,6 +141,7 @@ func TestWhole(t *testing.T) {
 		{"modalities", "data d = brain |> where(modality == ‸", "CBCT CT CTA Colonos Dermos Endos Fundus MRI US Xray"},
 		{"parts of the body", "data d = brain |> where(organ in ‸", "/head_neck /skeleton /skin /torso /vessel"},
 		{"below a part of the body", "data d = brain |> where(task in /torso/‸", "/torso/abdomen /torso/chest /torso/pelvis"},
+		{"below a whole part of the body", "data d = brain |> where(task in /torso‸", "/head_neck /skeleton /skin /torso /torso/abdomen /torso/chest /torso/pelvis /vessel"},
 		{"names of a pattern", "data d = volumes(\"{case}_{site}.nii\", mask: \"m\", patient: ‸", "case site"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -205,6 +206,37 @@ func TestTheWholeWordIsReplaced(t *testing.T) {
 	}
 	if x := at("prep p = resize(64‸"); x.Items[0].Insert != " px" {
 		t.Errorf("inserts %q", x.Items[0].Insert)
+	}
+}
+
+// An entry of a session may be an expression alone; its names are bound by statements that stand in other files.
+func TestAtPrompt(t *testing.T) {
+	script, _ := syntax.Parse(source.New("t.mseg", before), false)
+	program, _ := check.Script(script, check.Options{})
+	for _, c := range []struct{ name, text, has, not string }{
+		{"a value begins", "", "data param start fit evaluate", "dice_ axial"},
+		{"a second statement", "param a: int = 1\n", "data start", "axial"},
+		{"functions of a value", "start |> ", "evaluate fit", "start"},
+		{"fields of a value", "parts.", "train test", "val"},
+		{"a new name", "data ", "", "brain"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := source.New("entry", c.text)
+			got := labels(AtPrompt(f, len(c.text), script, program))
+			for _, x := range strings.Fields(c.has) {
+				if !slices.Contains(got, x) {
+					t.Errorf("no %s in %v", x, got)
+				}
+			}
+			for _, x := range strings.Fields(c.not) {
+				if slices.Contains(got, x) {
+					t.Errorf("%s in %v", x, got)
+				}
+			}
+			if at := labels(At(f, len(c.text), script, program)); c.text == "" && slices.Contains(at, "start") {
+				t.Errorf("a script is offered a value as a statement: %v", at)
+			}
+		})
 	}
 }
 

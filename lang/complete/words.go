@@ -85,7 +85,7 @@ func (c *completer) modality() string {
 	return ""
 }
 
-// paths of the taxonomy, one level at a time: those below what has been typed.
+// paths of the taxonomy, one level at a time: those that what has been typed begins, and those below it where it is a path already.
 func (c *completer) paths() {
 	typed := c.word
 	if i := strings.LastIndexByte(typed, '/'); i >= 0 {
@@ -93,7 +93,10 @@ func (c *completer) paths() {
 	}
 	all := c.tree().Paths()
 	for _, p := range all {
-		rest, ok := strings.CutPrefix(p, typed+"/")
+		rest, ok := strings.CutPrefix(p, c.word+"/")
+		if !ok || c.word == "" {
+			rest, ok = strings.CutPrefix(p, typed+"/")
+		}
 		if !ok || strings.Contains(rest, "/") {
 			continue
 		}
