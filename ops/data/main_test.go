@@ -6,30 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mseg-lang/mseg/internal/nearby"
+
 	"github.com/mseg-lang/mseg/ops/image"
 )
 
 // sharedData finds the folder of test data beside the repository.
 func sharedData(t testing.TB, name string) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	shared := filepath.Join(filepath.Dir(dir), "shared", "data", name)
-	if _, err := os.Stat(shared); err != nil {
-		t.Skipf("test data are not here: %v", err)
-	}
-	return shared
+	return nearby.Path(t, "data", name)
 }
 
 func touch(t *testing.T, dir string, names ...string) {

@@ -9,29 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mseg-lang/mseg/internal/nearby"
 )
 
 // sharedData finds the folder of test data beside the repository.
 func sharedData(t testing.TB, name string) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	shared := filepath.Join(filepath.Dir(dir), "shared", "data", name)
-	if _, err := os.Stat(shared); err != nil {
-		t.Skipf("test data are not here: %v", err)
-	}
-	return shared
+	return nearby.Path(t, "data", name)
 }
 
 // loose is a number that JSON may hold as a number, as a string where float64 is not exact, or as a word like "nan".

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mseg-lang/mseg/internal/nearby"
 
 	"github.com/mseg-lang/mseg/ops/image"
 	"github.com/mseg-lang/mseg/ops/metric"
@@ -17,24 +18,7 @@ import (
 // golden locates a file of the reference values that lie beside the repository.
 func golden(t testing.TB, name string) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(dir, "..", "shared", "golden", "metrics", name)
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		t.Skip("reference values are not beside the repository")
-	}
-	return path
+	return nearby.Path(t, "golden", "metrics", name)
 }
 
 type goldenCase struct {

@@ -9,11 +9,12 @@ import (
 	"math"
 	"math/big"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mseg-lang/mseg/internal/nearby"
 
 	"github.com/mseg-lang/mseg/ops/tensorfile"
 )
@@ -21,24 +22,7 @@ import (
 // golden is a file that torch wrote, or that somebody broke.
 func golden(t testing.TB, elements ...string) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Fatal("no go.mod above the test's folder")
-		}
-		dir = filepath.Dir(dir)
-	}
-	root := filepath.Join(dir, "..", "shared", "golden")
-	if _, err := os.Stat(root); err != nil {
-		t.Skip("the reference files are not beside the repository")
-	}
-	return filepath.Join(append([]string{root}, elements...)...)
+	return nearby.Path(t, "golden", elements...)
 }
 
 type expectation struct {

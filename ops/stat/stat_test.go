@@ -6,10 +6,11 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mseg-lang/mseg/internal/nearby"
 
 	"github.com/mseg-lang/mseg/ops/stat"
 )
@@ -94,22 +95,9 @@ type tTest struct {
 
 func golden(t *testing.T) goldenFile {
 	t.Helper()
-	dir, err := os.Getwd()
+	b, err := os.ReadFile(nearby.Path(t, "golden", "metrics", "stats.json"))
 	if err != nil {
 		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "..", "shared", "golden", "metrics", "stats.json"))
-	if err != nil {
-		t.Skip("reference values are not beside the repository")
 	}
 	var g goldenFile
 	if err := json.Unmarshal(b, &g); err != nil {

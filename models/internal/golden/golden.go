@@ -8,8 +8,9 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
+
+	"github.com/mseg-lang/mseg/internal/nearby"
 
 	"github.com/mseg-lang/mseg/models/weights"
 	"github.com/mseg-lang/mseg/ops/graph"
@@ -20,24 +21,7 @@ import (
 // it begins with "../".
 func Path(t testing.TB, elements ...string) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Fatal("no go.mod above the test's folder")
-		}
-		dir = filepath.Dir(dir)
-	}
-	root := filepath.Join(dir, "..", "shared", "golden")
-	if _, err := os.Stat(root); err != nil {
-		t.Skipf("the reference numbers are not here: no folder %s", root)
-	}
-	return filepath.Join(append([]string{root}, elements...)...)
+	return nearby.Path(t, "golden", elements...)
 }
 
 // Arrays reads a .npz file.
