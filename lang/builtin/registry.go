@@ -39,6 +39,15 @@ type Builtin struct {
 	Keys    string // for entries whose block may hold paths or other free keys: what they mean ("" = none allowed)
 	KeyType types.Type
 	KeyBase string // what a free key is: path, number, name
+	Learned bool   // tensor functions: has weights of its own
+}
+
+// ExampleScript is a whole script around the example. Examples of tensor functions stand in the body of a fn.
+func (b *Builtin) ExampleScript() string {
+	if b.Result.IsTensor() {
+		return "fn example(x: features, y: features) -> tensor = " + b.Example + "\n"
+	}
+	return "fn example() = " + b.Example + "\n"
 }
 
 // Param finds a parameter by name.

@@ -37,6 +37,9 @@ func (c *checker) pipedType(call *syntax.Call, want types.Type) types.Type {
 	if !ok {
 		return types.Any
 	}
+	if _, _, r, ok := c.standsFor(r.Text, want); ok && r.kind == "prep" {
+		return types.Of("prep")
+	}
 	if sym, ok := c.symbols[r.Text]; ok {
 		if fn, ok := sym.stmt.(*syntax.Fn); ok && len(fn.Params) > 0 && fn.Params[0].Type != nil {
 			return c.quietType(fn.Params[0].Type)
@@ -81,6 +84,12 @@ func (c *checker) call(e *syntax.Call, piped ir.Value, pipedExpr syntax.Expr, wa
 	}
 	if sym, ok := c.symbols[r.Text]; ok {
 		c.rec.defined(r.Where, r.Text, sym.where)
+		if _, fn, r, ok := c.standsFor(r.Text, want); ok && (piped == nil || r.kind == "prep") {
+			if !c.mayCall(fn, e) {
+				return unknown
+			}
+			return c.lift(sym, fn, r, e, piped, env)
+		}
 		if fn, ok := sym.stmt.(*syntax.Fn); ok {
 			return c.inline(sym, fn, e, piped, pipedExpr, env)
 		}
@@ -155,41 +164,49 @@ func (c *checker) treeCall(b *builtin.Builtin, e *syntax.Call, piped ir.Value, e
 
 // inline evaluates the body of a fn with its arguments in place of its parameters.
 func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Value, pipedExpr syntax.Expr, env *scope) ir.Value {
-	name := fn.Name.Text
+	var given []ir.Value
+	if piped != nil {
+		if len(fn.Params) == 0 {
+			c.diags.Add(diag.BadPipe, e.Where, "fn %s takes no argument", fn.Name.Text)
+			return unknown
+		}
+		given = []ir.Value{c.demand(piped, c.fnType(fn, 0), pipedExpr.Span(), fmt.Sprintf("%s of fn %s", fn.Params[0].Name.Text, fn.Name.Text))}
+	}
+	if !c.mayCall(fn, e) {
+		return unknown
+	}
+	return c.body(sym, fn, c.fnArguments(fn, e, given, env))
+}
+
+// mayCall refuses recursion. A fn without a body has been reported.
+func (c *checker) mayCall(fn *syntax.Fn, e *syntax.Call) bool {
 	if slices.Contains(c.calls, fn) {
-		d := c.diags.Add(diag.CyclicName, e.Where, "fn %s calls itself", name)
+		d := c.diags.Add(diag.CyclicName, e.Where, "fn %s calls itself", fn.Name.Text)
 		d.Help = "there is no recursion: every plan is finite; use a comprehension"
-		return unknown
+		return false
 	}
-	if fn.Body == nil {
-		return unknown
+	return fn.Body != nil
+}
+
+// fnType is the declared type of a parameter.
+func (c *checker) fnType(fn *syntax.Fn, i int) types.Type {
+	if fn.Params[i].Type != nil {
+		return c.quietType(fn.Params[i].Type)
 	}
+	return types.Any
+}
+
+// fnArguments gives every parameter of a fn its value. The first ones may be given already; the arguments of the call fill those behind them.
+func (c *checker) fnArguments(fn *syntax.Fn, e *syntax.Call, given []ir.Value, env *scope) []ir.Value {
+	name := fn.Name.Text
 	values := make([]ir.Value, len(fn.Params))
-	next := 0
+	next := copy(values, given)
 	take := func(i int, v ir.Value, at source.Span) {
 		if values[i] != nil {
 			c.diags.Add(diag.DuplicateArgument, at, "%s of fn %s is given twice", fn.Params[i].Name.Text, name)
 			return
 		}
-		t := types.Any
-		if fn.Params[i].Type != nil {
-			t = c.quietType(fn.Params[i].Type)
-		}
-		values[i] = c.demand(v, t, at, fmt.Sprintf("%s of fn %s", fn.Params[i].Name.Text, name))
-	}
-	expected := func(i int) types.Type {
-		if fn.Params[i].Type != nil {
-			return c.quietType(fn.Params[i].Type)
-		}
-		return types.Any
-	}
-	if piped != nil {
-		if len(fn.Params) == 0 {
-			c.diags.Add(diag.BadPipe, e.Where, "fn %s takes no argument", name)
-			return unknown
-		}
-		take(0, piped, pipedExpr.Span())
-		next = 1
+		values[i] = c.demand(v, c.fnType(fn, i), at, fmt.Sprintf("%s of fn %s", fn.Params[i].Name.Text, name))
 	}
 	for _, a := range e.Args {
 		if a.Key == nil {
@@ -198,7 +215,7 @@ func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Va
 				d.Related = []diag.Related{{Span: fn.Name.Where, Message: "declared here"}}
 				continue
 			}
-			take(next, c.value(a.Value, expected(next), env), a.Value.Span())
+			take(next, c.value(a.Value, c.fnType(fn, next), env), a.Value.Span())
 			next++
 			continue
 		}
@@ -213,24 +230,34 @@ func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Va
 			continue
 		}
 		c.rec.defined(a.Key.Span(), fn.Params[i].Name.Text, fn.Params[i].Name.Where)
-		take(i, c.value(a.Value, expected(i), env), a.Value.Span())
+		take(i, c.value(a.Value, c.fnType(fn, i), env), a.Value.Span())
 	}
+	for i, p := range fn.Params {
+		if values[i] != nil {
+			continue
+		}
+		if p.Default == nil {
+			d := c.diags.Add(diag.MissingArgument, e.Where, "fn %s needs %s", name, p.Name.Text)
+			d.Related = []diag.Related{{Span: p.Name.Where, Message: "declared here"}}
+			values[i] = unknown
+		} else {
+			values[i] = c.value(p.Default, c.fnType(fn, i), nil)
+		}
+	}
+	return values
+}
+
+// body evaluates the body of a fn for the values of its parameters.
+func (c *checker) body(sym *symbol, fn *syntax.Fn, values []ir.Value) ir.Value {
 	var inner *scope
 	for i, p := range fn.Params {
-		if values[i] == nil {
-			if p.Default == nil {
-				d := c.diags.Add(diag.MissingArgument, e.Where, "fn %s needs %s", name, p.Name.Text)
-				d.Related = []diag.Related{{Span: p.Name.Where, Message: "declared here"}}
-				values[i] = unknown
-			} else {
-				values[i] = c.value(p.Default, expected(i), nil)
-			}
-		}
 		inner = &scope{p.Name.Text, values[i], inner, p.Name.Where}
 	}
 	want := types.Any
 	if fn.Returns != nil {
 		want = c.quietType(fn.Returns)
+	} else if overTensors(fn) {
+		want = types.AnyTensor
 	}
 	c.calls = append(c.calls, fn)
 	defer func() { c.calls = c.calls[:len(c.calls)-1] }()
@@ -281,6 +308,9 @@ func (c *checker) bind(b *builtin.Builtin, where source.Span, args []syntax.Arg,
 	}
 	if len(m.keys) > 0 {
 		n.Args = append(n.Args, ir.Arg{Name: "entries", Value: ir.Map{Entries: m.keys, Elem: b.KeyType}})
+	}
+	if b.Result.IsTensor() {
+		return c.tensorCall(n)
 	}
 	c.domain(n)
 	return n

@@ -395,7 +395,15 @@ func (c *checker) limits(st *syntax.Param, v ir.Value, at source.Span) {
 	}
 }
 
-var typeNames = append([]string{"number", "int", "string", "bool", "path", "loss", "metric", "prompt", "optimizer", "gate", "expert", "augment"}, types.Kinds...)
+var typeNames = append([]string{"number", "int", "string", "bool", "path", "loss", "metric", "prompt", "optimizer", "gate", "expert", "augment", "block"}, append(tensorNames(), types.Kinds...)...)
+
+func tensorNames() []string {
+	var out []string
+	for _, t := range types.TensorNames {
+		out = append(out, t.Name)
+	}
+	return out
+}
 
 // typeOf reads a type as written in a param or fn.
 func (c *checker) typeOf(t *syntax.TypeExpr) types.Type {
@@ -413,6 +421,9 @@ func (c *checker) typeOf(t *syntax.TypeExpr) types.Type {
 		return types.AnyNumber
 	case "int":
 		return types.Type{Base: "number", Int: true}
+	}
+	if tensor, ok := types.TensorNamed(t.Name.Text); ok {
+		return tensor
 	}
 	if slices.Contains(typeNames, t.Name.Text) {
 		return types.Of(t.Name.Text)
@@ -432,7 +443,7 @@ func (c *checker) checkFn(st *syntax.Fn) {
 	}
 	var env *scope
 	seen := map[string]bool{}
-	for _, p := range st.Params {
+	for i, p := range st.Params {
 		if seen[p.Name.Text] {
 			c.diags.Add(diag.DuplicateName, p.Name.Where, "parameter %q is declared twice", p.Name.Text)
 		}
@@ -447,11 +458,13 @@ func (c *checker) checkFn(st *syntax.Fn) {
 		if p.Default != nil {
 			c.demand(c.value(p.Default, t, nil), t, p.Default.Span(), "parameter "+p.Name.Text)
 		}
-		env = &scope{p.Name.Text, ir.Unknown{T: t}, env, p.Name.Where}
+		env = &scope{p.Name.Text, leaf(i, t), env, p.Name.Where}
 	}
 	want := types.Any
 	if st.Returns != nil {
 		want = c.typeOf(st.Returns)
+	} else if overTensors(st) {
+		want = types.AnyTensor
 	}
 	c.calls = append(c.calls, st)
 	v := c.value(st.Body, want, env)

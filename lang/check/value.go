@@ -105,6 +105,13 @@ func (c *checker) ref(e *syntax.Ref, want types.Type, env *scope) ir.Value {
 	}
 	if sym, ok := c.symbols[e.Text]; ok {
 		c.rec.defined(e.Where, e.Text, sym.where)
+		if _, fn, r, ok := c.standsFor(e.Text, want); ok {
+			call := &syntax.Call{At: e.At, Fn: e}
+			if !c.mayCall(fn, call) {
+				return unknown
+			}
+			return c.lift(sym, fn, r, call, nil, env)
+		}
 		if fn, ok := sym.stmt.(*syntax.Fn); ok {
 			d := c.diags.Add(diag.WrongType, e.Where, "%q is a fn; it must be called", e.Text)
 			d.Help = fmt.Sprintf("write %s(…)", e.Text)
@@ -356,6 +363,11 @@ func (c *checker) field(e *syntax.Field, env *scope) ir.Value {
 	}
 	base := of.Type().Base
 	f, ok := builtin.FieldOf(base, e.Name.Text)
+	if !ok && base == "eval" {
+		if v := c.ownMetric(e, of); v != nil {
+			return v
+		}
+	}
 	if !ok {
 		var names []string
 		for _, f := range builtin.FieldsOf(base) {
@@ -433,6 +445,9 @@ func (c *checker) demand(v ir.Value, want types.Type, at source.Span, place stri
 	}
 	t := v.Type()
 	if n, ok := v.(ir.Number); ok {
+		if slices.ContainsFunc(want.Alternatives(), func(w types.Type) bool { return w.IsTensor() && t.Fits(w) }) {
+			return n
+		}
 		for _, w := range want.Alternatives() {
 			if w.Base != "number" {
 				continue
@@ -530,7 +545,11 @@ func (c *checker) misfit(v ir.Value, want types.Type, at source.Span, place stri
 			return
 		}
 	}
-	d := c.diags.Add(diag.WrongType, at, "%s is %s, found %s", place, article(want), article(v.Type()))
+	code := diag.WrongType
+	if want.IsTensor() && v.Type().IsTensor() {
+		code = diag.ShapesDiffer
+	}
+	d := c.diags.Add(code, at, "%s is %s, found %s", place, article(want), article(v.Type()))
 	if s, ok := v.(ir.Str); ok && len(wordSets(want)) > 0 {
 		d.Help = fmt.Sprintf("words are written without quotes: %s", s.S)
 	}

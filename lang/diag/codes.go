@@ -38,6 +38,8 @@ const (
 	BadPipe        Code = "MSEG-2009"
 	WrongReturn    Code = "MSEG-2010"
 	DivisionByZero Code = "MSEG-2011"
+	ShapesDiffer   Code = "MSEG-2012" // tensors whose axes do not fit each other or the place
+	LearnedWeights Code = "MSEG-2013" // a layer where nothing is trained
 
 	// Arguments.
 	UnknownArgument   Code = "MSEG-3001"
