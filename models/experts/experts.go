@@ -14,6 +14,8 @@
 // multiplied by the weight of its expert, and the Up matrices, side by side,
 // sum over experts and hidden units at once. Parameters keep the names of the
 // published checkpoints, one tensor for each expert (adapter_down.0.weight …).
+// An expert of another form is given as [Config.Block]; such experts are
+// computed one by one.
 //
 // Gates (see [Gate]) differ in where the weights come from, not in how they are
 // used: the published soft gate in its two generations, the k largest of it, or
@@ -25,6 +27,8 @@ package experts
 
 import (
 	"fmt"
+
+	"github.com/mseg-lang/mseg/ops/graph"
 )
 
 // Gate says how the weights of the experts are found.
@@ -68,6 +72,12 @@ type Config struct {
 	Scale   float64 // factor of the experts' sum
 	Dropout float64 // on the hidden units, in training
 
+	// Block, where set, stands in the place of every expert's Up(GELU(Down(x))): it is called once for each expert in each block, with a scope
+	// of that expert's own (adapter_block.N) and the normalised tokens (B,N,C), and answers the same shape. Bottleneck, Widths and Dropout are
+	// then the block's own affair and are not read; gate and Scale act as ever. A block that answers zeros at first leaves the network as it
+	// was when training begins; nothing here makes it do so.
+	Block func(s *graph.Scope, x *graph.Node) *graph.Node
+
 	Gate     Gate
 	Terms    Terms
 	Top      int         // keep only the Top largest weights and scale them to sum 1; 0: all
@@ -87,7 +97,7 @@ func (c Config) Validate(depth int) error {
 	switch {
 	case c.Experts < 1:
 		return fmt.Errorf("experts: found %d, expected at least 1", c.Experts)
-	case len(c.Widths) != 0 && len(c.Widths) != c.Experts:
+	case c.Block == nil && len(c.Widths) != 0 && len(c.Widths) != c.Experts:
 		return fmt.Errorf("experts: found %d bottleneck widths for %d experts, expected one for each", len(c.Widths), c.Experts)
 	case c.Embedding < 1 && c.learnsGate():
 		return fmt.Errorf("experts: embedding of %d values, expected at least 1", c.Embedding)
@@ -104,7 +114,7 @@ func (c Config) Validate(depth int) error {
 			c.Taxonomy.Modalities, len(c.Taxonomy.Levels), c.Taxonomy.Tasks)
 	}
 	for e, b := range c.widths() {
-		if b < 1 {
+		if b < 1 && c.Block == nil {
 			return fmt.Errorf("experts: expert %d has a bottleneck of %d units, expected at least 1", e, b)
 		}
 	}

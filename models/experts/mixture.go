@@ -11,13 +11,27 @@ import (
 //
 // x: (B,H,W,C), the normalised tokens that the MLP saw; mlp: (B,H,W,C), its
 // answer. Returns the sum (B,H,W,C) and the weights of the experts (B,E).
-// Parameters are taken in scope s: adapter_down.N (b,C), adapter_up.N (C,b),
-// adapter_gate, adapter_organ_gate, adapter_input_embed.
+// Parameters are taken in scope s: adapter_down.N (b,C), adapter_up.N (C,b), or
+// what a Block asks for under adapter_block.N; adapter_gate,
+// adapter_organ_gate, adapter_input_embed.
 func (c Config) Adapt(s *graph.Scope, ctx Context, x, mlp *gx.Node) (out, gate *gx.Node) {
 	b, h, w, channels := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	gate = c.weights(s, ctx, x)
 	s.Tap("gate", gate)
 
+	tokens := gx.Reshape(x, b, h*w, channels)
+	sum := c.fused
+	if c.Block != nil {
+		sum = c.oneByOne
+	}
+	return gx.Add(mlp, gx.MulScalar(gx.Reshape(sum(s, tokens, gate), b, h, w, channels), c.Scale)), gate
+}
+
+// fused is Σ_e gate_e · Up_e(GELU(Down_e(x))) in two products.
+//
+// tokens: (B,HW,C), gate: (B,E). Returns (B,HW,C).
+func (c Config) fused(s *graph.Scope, tokens, gate *gx.Node) *gx.Node {
+	b, channels := tokens.Shape().Dim(0), tokens.Shape().Dim(2)
 	var down, downBias, up, upBias []*gx.Node
 	for e, width := range c.widths() {
 		d, u := s.In("adapter_down.%d", e), s.In("adapter_up.%d", e)
@@ -28,17 +42,37 @@ func (c Config) Adapt(s *graph.Scope, ctx Context, x, mlp *gx.Node) (out, gate *
 	}
 
 	// N = Σ_e b_e hidden units of all experts side by side.
-	tokens := gx.Reshape(x, b, h*w, channels)
 	hidden := gx.Einsum("btc,nc->btn", tokens, gx.Concatenate(down, 0))
 	hidden = gx.Add(hidden, gx.Reshape(gx.Concatenate(downBias, 0), 1, 1, -1))
 	hidden = graph.GELU(hidden) // (B,HW,N)
 	hidden = graph.Dropout(s, "adapter_dropout", hidden, c.Dropout)
 
-	share := gx.MatMul(gate, c.ownership(gate))                                               // (B,N): the weight of each unit's expert
-	hidden = gx.Mul(hidden, gx.Reshape(share, b, 1, -1))                                      // (B,HW,N)
-	sum := gx.Einsum("btn,cn->btc", hidden, gx.Concatenate(up, 1))                            // (B,HW,C)
-	sum = gx.Add(sum, gx.Reshape(gx.MatMul(gate, gx.Concatenate(upBias, 0)), b, 1, channels)) // Σ_e gate_e · bias_e
-	return gx.Add(mlp, gx.MulScalar(gx.Reshape(sum, b, h, w, channels), c.Scale)), gate
+	share := gx.MatMul(gate, c.ownership(gate))                                                // (B,N): the weight of each unit's expert
+	hidden = gx.Mul(hidden, gx.Reshape(share, b, 1, -1))                                       // (B,HW,N)
+	sum := gx.Einsum("btn,cn->btc", hidden, gx.Concatenate(up, 1))                             // (B,HW,C)
+	return gx.Add(sum, gx.Reshape(gx.MatMul(gate, gx.Concatenate(upBias, 0)), b, 1, channels)) // Σ_e gate_e · bias_e
+}
+
+// oneByOne is Σ_e gate_e · Block_e(x), for experts of a form of their own.
+//
+// tokens: (B,HW,C), gate: (B,E). Returns (B,HW,C).
+func (c Config) oneByOne(s *graph.Scope, tokens, gate *gx.Node) *gx.Node {
+	b := tokens.Shape().Dim(0)
+	var sum *gx.Node
+	for e := range c.Experts {
+		own := s.In("adapter_block.%d", e)
+		y := c.Block(own, tokens)
+		if !y.Shape().Equal(tokens.Shape()) {
+			s.Failf("expert %q answers the shape %v to tokens of shape %v; expected the same shape", own.Path(), y.Shape().Dimensions, tokens.Shape().Dimensions)
+		}
+		share := gx.Reshape(gx.Slice(gate, gx.AxisRange(), gx.AxisRange(e, e+1)), b, 1, 1)
+		if y = gx.Mul(y, share); sum == nil {
+			sum = y
+		} else {
+			sum = gx.Add(sum, y)
+		}
+	}
+	return sum
 }
 
 // ownership is the matrix (E,N) with a 1 where hidden unit n belongs to expert e.
