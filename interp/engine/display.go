@@ -68,6 +68,12 @@ func (e *Engine) Display(ctx context.Context, v ir.Value) (string, error) {
 func setting(v ir.Value) string {
 	switch v := v.(type) {
 	case *ir.Node:
+		if v.Op == "fn" {
+			if after := v.Node("after"); after != nil {
+				return setting(after) + " |> " + v.Label
+			}
+			return v.Label
+		}
 		var piped ir.Value
 		var args []string
 		for i, a := range v.Args {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/gomlx/compute/shapes"
@@ -153,10 +152,10 @@ func spread(t tensor, axes []string, dims []int) *graph.Node {
 
 // operators of the language, element by element. Comparisons give 1 or 0.
 var operators = map[string]func(l *lowering, a, b *graph.Node) *graph.Node{
-	"+": func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Add(a, b) },
-	"-": func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Sub(a, b) },
-	"*": func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Mul(a, b) },
-	"/": func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Div(a, b) },
+	"+":  func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Add(a, b) },
+	"-":  func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Sub(a, b) },
+	"*":  func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Mul(a, b) },
+	"/":  func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Div(a, b) },
 	"==": comparison(gx.Equal), "!=": comparison(gx.NotEqual), "<": comparison(gx.LessThan), "<=": comparison(gx.LessOrEqual),
 	">": comparison(gx.GreaterThan), ">=": comparison(gx.GreaterOrEqual),
 }
@@ -343,48 +342,4 @@ func scaledTo(l *lowering, n *ir.Node) tensor {
 	b := x.node.Shape().Dimensions[0]
 	out := graph.ResizeMasks(l.s, gx.Reshape(x.node, b, 1, x.dim(types.Height), x.dim(types.Width)), h, w)
 	return tensor{gx.Reshape(out, b, h, w), x.axes}
-}
-
-// ownLoss is a loss that the script has written, of masks (B,M,H,W) with a target (B,H,W): one value a mask, (B,M).
-func ownLoss(n *ir.Node, s *graph.Scope, logits, target *graph.Node) *graph.Node {
-	f, ok := n.Fn()
-	if !ok {
-		s.Failf("%s has no body", n.Op)
-	}
-	d := logits.Shape().Dimensions
-	b, m, h, w := d[0], d[1], d[2], d[3]
-	predicted := gx.Reshape(logits, b*m, h, w)
-	if f.Params[0] == "mask" {
-		predicted = gx.Sigmoid(predicted)
-	}
-	reference := gx.Reshape(gx.BroadcastToDims(gx.Reshape(target, b, 1, h, w), b, m, h, w), b*m, h, w)
-	out := apply(s, f, plane(predicted), plane(reference))
-	if len(out.axes) != 0 {
-		s.Failf("%s gives a tensor with the axes %v, not a scalar", n.Label, out.axes)
-	}
-	return gx.Reshape(out.node, b, m)
-}
-
-// lowered is what a fn gives for inputs on the host, in float64 on the embedded backend: metrics and steps of preparation do not depend on the backend of a run.
-func hostProgram(b *graph.Backend, f ir.Fn, name string, shape ...int) (*graph.Program, error) {
-	dims := append([]int{1}, shape...)
-	declared := make([]graph.Shape, len(f.Params))
-	for i := range declared {
-		declared[i] = graph.Shape{Dims: dims}
-	}
-	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: name, Float64: true}, declared, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
-		var inputs []tensor
-		for _, n := range in {
-			if len(shape) == 2 {
-				inputs = append(inputs, plane(n))
-			} else {
-				inputs = append(inputs, pixels(n))
-			}
-		}
-		return []*graph.Node{apply(s, f, inputs...).node}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return p, nil
 }

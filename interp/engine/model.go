@@ -214,6 +214,9 @@ func (e *Engine) expertsOf(n *ir.Node) (*experts.Config, float64, error) {
 			return nil, 0, fault(gate.Span, "top of top: the inner gate must be soft")
 		}
 	}
+	if b := n.Node("block"); b != nil {
+		c.Block = ownBlock(b)
+	}
 	if gate.Text("version") == "v1" {
 		c.Gate = experts.Flat
 	}

@@ -373,6 +373,8 @@ func maskLoss(n *ir.Node, s *graph.Scope, logits, target *graph.Node) *graph.Nod
 		return graph.DiceLoss(s, logits, target)
 	case "bce":
 		return graph.BCELoss(s, logits, target)
+	case "fn":
+		return ownLoss(n, s, logits, target)
 	}
 	s.Failf("%s is no loss of a single mask", n.Op)
 	return nil

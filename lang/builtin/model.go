@@ -19,6 +19,7 @@ func init() {
 		p("scale", "number", "0.1", "factor of the mixture's output").above(0),
 		p("dropout", "number", "0.1", "dropout of the hidden units in training").within(0, 0.99),
 		p("gate", "gate", "soft(organ, task, modality, image)", "how experts are weighted"),
+		p("block", "block", "", "what stands in the place of the bottleneck: a fn(x: features) -> features of the script; bottleneck and dropout are then its own affair"),
 	}
 	register(Builtin{Name: "mixture", Result: result("experts"),
 		Doc:     "A contextual mixture of adapter experts (ConMoAE): in every block, small bottleneck networks beside the MLP, weighted by a gate that sees organ path, task, modality and image.",

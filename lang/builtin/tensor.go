@@ -43,7 +43,7 @@ func init() {
 		need("kernel", "list<list<number>>", "rows of the kernel, an odd number of odd length"))
 	op("resize", "Scales height and width, bilinear with PyTorch's align_corners=False. The factor is a whole number or one over a whole number that divides both.", "resize(x, 0.5)", x,
 		need("factor", "number", "new length / old length").within(1.0/64, 64))
-	op("distance", "Distance of each pixel to the nearest pixel above 0.5, in pixels, exact (Euclidean); the diagonal of the image where there is none. A constant for the gradient.", "mean(sigmoid(x) * distance(y))", x)
+	op("distance", "Distance of each pixel to the nearest pixel above 0.5, in pixels, exact (Euclidean); the diagonal of the image where there is none. A constant for the gradient.", "mean(sigmoid(x) * distance(max(y, over: channel)))", x)
 	op("rows", "Number of the row of each pixel, from 0.", "x * rows(x)", x)
 	op("columns", "Number of the column of each pixel, from 0.", "x * columns(x)", x)
 

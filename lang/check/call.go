@@ -175,7 +175,7 @@ func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Va
 	if !c.mayCall(fn, e) {
 		return unknown
 	}
-	return c.body(sym, fn, c.fnArguments(fn, e, given, env))
+	return c.body(sym, fn, c.fnArguments(fn, e, given, env), e.Where)
 }
 
 // mayCall refuses recursion. A fn without a body has been reported.
@@ -247,8 +247,14 @@ func (c *checker) fnArguments(fn *syntax.Fn, e *syntax.Call, given []ir.Value, e
 	return values
 }
 
-// body evaluates the body of a fn for the values of its parameters.
-func (c *checker) body(sym *symbol, fn *syntax.Fn, values []ir.Value) ir.Value {
+// body evaluates the body of a fn for the values of its parameters. What is wrong with them there is told with the place of the call.
+func (c *checker) body(sym *symbol, fn *syntax.Fn, values []ir.Value, call source.Span) ir.Value {
+	before := len(c.diags)
+	defer func() {
+		for i := before; i < len(c.diags); i++ {
+			c.diags[i].Related = append(c.diags[i].Related, diag.Related{Span: call, Message: "called here"})
+		}
+	}()
 	var inner *scope
 	for i, p := range fn.Params {
 		inner = &scope{p.Name.Text, values[i], inner, p.Name.Where}

@@ -130,12 +130,15 @@ func (c *checker) lift(sym *symbol, fn *syntax.Fn, r role, e *syntax.Call, after
 		return unknown
 	}
 	before := len(c.diags)
-	body := c.body(sym, fn, values)
+	body := c.body(sym, fn, values, e.Where)
 	if isUnknown(body) || len(c.diags) > before {
 		return unknown
 	}
 	want, _ := types.TensorNamed(r.returns)
 	if !body.Type().Fits(want) {
+		if fn.Returns != nil && fn.Returns.Name.Text != "tensor" {
+			return unknown // reported where it is declared
+		}
 		d := c.diags.Add(diag.WrongReturn, fn.Body.Span(), "fn %s gives %s, %s needs %s", fn.Name.Text, article(body.Type()), article(types.Of(r.kind)), article(want))
 		d.Related = []diag.Related{{Span: e.Where, Message: "used here"}}
 		return unknown
@@ -539,6 +542,12 @@ func TensorOps() []string { return sortedKeys(shapes) }
 func (c *checker) ownMetric(e *syntax.Field, of ir.Value) ir.Value {
 	measure := types.Of("measure")
 	n, ok := of.(*ir.Node)
+	if ok && n.Op == "compare" {
+		if m := n.Node("metric"); m != nil && m.Op == "fn" && FnName(m) == e.Name.Text {
+			return &ir.Node{Op: "select", T: measure, Span: e.Where, Args: []ir.Arg{{Name: "of", Value: n}, {Name: "field", Value: ir.Str{S: e.Name.Text}}}}
+		}
+		return nil
+	}
 	if !ok {
 		if _, fn, r, ok := c.standsFor(e.Name.Text, types.Of("metric")); ok && r.fits(fn) {
 			return ir.Unknown{T: measure}

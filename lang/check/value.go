@@ -363,7 +363,7 @@ func (c *checker) field(e *syntax.Field, env *scope) ir.Value {
 	}
 	base := of.Type().Base
 	f, ok := builtin.FieldOf(base, e.Name.Text)
-	if !ok && base == "eval" {
+	if !ok && (base == "eval" || base == "compare") {
 		if v := c.ownMetric(e, of); v != nil {
 			return v
 		}
