@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
+	"strings"
 
 	"github.com/mseg-lang/mseg/lang/builtin"
 	"github.com/mseg-lang/mseg/lang/diag"
@@ -362,7 +364,7 @@ func (c *checker) expression(name, text string) syntax.Expr {
 		}
 	}
 	if len(diags) == 0 {
-		c.diags.Add(diag.UnexpectedToken, source.Span{File: s.File, Start: 0, End: len(s.File.Text)}, "expected one value")
+		c.diags.Add(diag.UnexpectedToken, source.Span{File: s.File, Start: 0, End: len(s.File.Text)}, "found %s, expected one value", describeEntry(text))
 	}
 	return nil
 }
@@ -491,4 +493,11 @@ func suggestion(name string, candidates []string) string {
 		return "did you mean " + s + "?"
 	}
 	return ""
+}
+
+func describeEntry(text string) string {
+	if strings.TrimSpace(text) == "" {
+		return "nothing"
+	}
+	return strconv.Quote(text)
 }

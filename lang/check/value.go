@@ -315,10 +315,12 @@ func (c *checker) mapping(e *syntax.MapLit, want types.Type, env *scope) ir.Valu
 	}
 	out := ir.Map{Elem: elem}
 	seen := map[string]source.Span{}
+	lost := false
 	for _, a := range e.Entries {
 		if a.Key == nil {
-			d := c.diags.Add(diag.UnexpectedToken, a.Value.Span(), "entries of a map are written key: value")
+			d := c.diags.Add(diag.UnexpectedToken, a.Value.Span(), "found a value without a key, expected key: value")
 			d.Help = "a list is written [a, b]"
+			lost = true
 			continue
 		}
 		key := keyText(a.Key)
@@ -330,6 +332,9 @@ func (c *checker) mapping(e *syntax.MapLit, want types.Type, env *scope) ir.Valu
 		seen[key] = a.Key.Span()
 		v := c.value(a.Value, elem, env)
 		out.Entries = append(out.Entries, ir.Entry{Key: key, Value: c.demand(v, elem, a.Value.Span(), "the entry "+key), Span: a.Key.Span()})
+	}
+	if lost { // what was meant is not known
+		return unknown
 	}
 	return out
 }

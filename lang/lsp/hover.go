@@ -12,6 +12,7 @@ import (
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
+	"github.com/mseg-lang/mseg/lang/taxonomy"
 	"github.com/mseg-lang/mseg/lang/types"
 )
 
@@ -204,17 +205,34 @@ func (v view) aboutTask(text string) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("`%s`: task at `%s`, modality %s", text, p.Path, p.Modality)
+	about := fmt.Sprintf("`%s`: task at `%s`, modality %s", p.Task, p.Path, p.Modality)
+	if text != p.Task {
+		about = fmt.Sprintf("`%s`: another name of %s", text, about)
+	}
+	_, name := taxonomy.SplitTask(p.Task)
+	if also := v.program.Tree.SynonymsOf(name); len(also) > 0 {
+		about += "; synonyms: " + strings.Join(also, ", ")
+	}
+	for _, of := range []string{name, p.Path} {
+		if id := v.program.Tree.RadLex(of); id != "" {
+			about += fmt.Sprintf("; RadLex of %s: %s", of, id)
+		}
+	}
+	return about
 }
 
 func (v view) aboutPath(text string) string {
 	n := 0
 	for _, k := range v.program.Tree.Tasks {
-		if within(k.Path, text) {
+		if within(k.Path, v.program.Tree.Canon(text)) {
 			n++
 		}
 	}
-	return fmt.Sprintf("`%s`: %d tasks of the taxonomy", text, n)
+	about := fmt.Sprintf("`%s`: %d tasks of the taxonomy", text, n)
+	if id := v.program.Tree.RadLex(text); id != "" {
+		about += "; RadLex " + id
+	}
+	return about
 }
 
 func (v view) aboutNumber(i int) string {
