@@ -151,8 +151,12 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	}
 	cfg.Resume = true
 	cfg.Progress = j.trainProgress()
+	first, err := m.Params()
+	if err != nil {
+		return nil, err
+	}
 	start := time.Now()
-	res, err := train.Run(ctx, b, m.Built.Network, m.Params, samples, cfg)
+	res, err := train.Run(ctx, b, m.Built.Network, first, samples, cfg)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return nil, fmt.Errorf("training was stopped; it goes on from its last checkpoint when run again: %w", err)
@@ -201,7 +205,7 @@ func loadTrain(ctx context.Context, j *Job, a *store.Artefact) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	params := m.Params.Clone()
+	params := graph.NewParams()
 	report, err := weights.Load(params, m.Built.Parameters, from)
 	if err != nil {
 		return nil, err
@@ -209,7 +213,7 @@ func loadTrain(ctx context.Context, j *Job, a *store.Artefact) (any, error) {
 	if err := report.Err(nil); err != nil {
 		return nil, err
 	}
-	return &Model{Built: m.Built, Params: params, Groups: m.Groups, Balance: m.Balance, History: s.History, BestEpoch: s.BestEpoch,
+	return &Model{Built: m.Built, params: known(params), Groups: m.Groups, Balance: m.Balance, History: s.History, BestEpoch: s.BestEpoch,
 		TrainedOn: s.TrainedOn, ChosenOn: s.ChosenOn, QualityTrained: s.QualityTrained}, nil
 }
 
