@@ -337,8 +337,11 @@ func withoutQuality(n *ir.Node) *ir.Node {
 
 // lossOf lowers a loss of the language to a graph: terms outside best_of_masks are those of the first mask.
 func lossOf(n *ir.Node, balance float64) train.Loss {
+	masks := train.DeeplySupervised(func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
+		return sampleLoss(n, s, out, target)
+	})
 	return func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
-		l := sampleLoss(n, s, out, target)
+		l := masks(s, out, target)
 		if balance > 0 && len(out.Gates) > 0 {
 			l = gx.Add(l, gx.MulScalar(experts.Balance(out.Gates), balance))
 		}
