@@ -55,6 +55,14 @@ var architectures = []*Architecture{
 		Doc: "SAM ViT-B as published; 1024 px, masks painted at a quarter of it.",
 	},
 	{
+		Name: "sam_plain_l", Image: 1024, build: promptable(sam.Large), part: promptablePart,
+		Doc: "SAM ViT-L as published; 1024 px, masks painted at a quarter of it.",
+	},
+	{
+		Name: "sam_plain_h", Image: 1024, build: promptable(sam.Huge), part: promptablePart,
+		Doc: "SAM ViT-H as published; 1024 px, masks painted at a quarter of it.",
+	},
+	{
 		Name: "medsam", Image: 1024, build: promptable(medsam), part: promptablePart,
 		Doc: "MedSAM ViT-B as published; 1024 px, pixels stretched to 0..1, one mask.",
 	},

@@ -273,7 +273,11 @@ func runGates(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		return nil, err
 	}
 	defer p.Free()
-	params := be.Place(m.Params)
+	trained, err := m.Params()
+	if err != nil {
+		return nil, err
+	}
+	params := be.Place(trained)
 	defer params.Free()
 	f := Figure{Kind: "gates", Blocks: m.Built.Blocks}
 	for _, s := range d.Samples {

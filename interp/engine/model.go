@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/taxonomy"
@@ -19,7 +20,6 @@ import (
 type Model struct {
 	Baseline string // box_fill or box_ellipse; then nothing else is set
 	Built    *models.Model
-	Params   *graph.Params
 	Groups   []string // what training changes
 	Balance  float64  // weight of the load-balance loss of a top-k gate
 
@@ -29,11 +29,22 @@ type Model struct {
 	TrainedOn, ChosenOn []string
 	// QualityTrained says that the predicted IoU has been trained, so that choosing a mask by it means something.
 	QualityTrained bool
+
+	params func() (*graph.Params, error)
+}
+
+// Params are the model's weights. First values are drawn when they are asked for, not before: what a plan or an expectation says of a
+// network (its size, what is trained) needs none of them, and those of ViT-H fill 2.5 GB.
+func (m *Model) Params() (*graph.Params, error) { return m.params() }
+
+// known are weights that are there already.
+func known(p *graph.Params) func() (*graph.Params, error) {
+	return func() (*graph.Params, error) { return p, nil }
 }
 
 func init() {
-	for op, arch := range map[string]string{"sam_tiny": "tiny", "sam_vit_b": "vit_b", "unet": "unet"} {
-		register(op, stage{version: 2, contents: weightsContents, value: newModel(arch)})
+	for op, config := range architectures {
+		register(op, stage{version: 2, contents: weightsContents, value: newModel(config)})
 	}
 	for _, b := range []string{"box_fill", "box_ellipse"} {
 		register(b, stage{value: func(context.Context, *Engine, *ir.Node) (any, error) { return &Model{Baseline: b}, nil }})
@@ -50,48 +61,109 @@ func weightsContents(e *Engine, n *ir.Node) (string, error) {
 	return h, at(n.ArgSpan("weights"), err)
 }
 
-func newModel(arch string) func(context.Context, *Engine, *ir.Node) (any, error) {
-	return func(_ context.Context, e *Engine, n *ir.Node) (any, error) {
-		cfg := models.Config{Architecture: arch, Image: n.Int("image"), Patch: n.Int("patch"), Base: n.Int("base"), Levels: n.Int("depth")}
-		m, err := build(cfg, nil, uint64(n.Int("seed")))
-		if err != nil {
-			return nil, err
-		}
-		m.Groups = []string{models.All}
-		f := n.Text("weights")
-		if f == "" {
-			return m, nil
-		}
-		from, err := weights.Read(e.find(f))
-		if err != nil {
-			return nil, at(n.ArgSpan("weights"), err)
-		}
-		report, err := weights.Fit(m.Params, m.Built.Parameters, from, weights.Allowed{})
-		if err != nil {
-			return nil, at(n.ArgSpan("weights"), fmt.Errorf("%s: %w", f, err))
-		}
-		e.cfg.Events(Event{Kind: "note", Stage: e.label(n), Text: fmt.Sprintf("%s: %s", f, report)})
-		m.QualityTrained = true
-		return m, nil
+// architectures gives the configuration that a builtin stands for.
+var architectures = map[string]func(n *ir.Node) models.Config{
+	"sam_tiny":  preset("tiny"),
+	"sam_vit_b": preset("vit_b"),
+	"sam_vit_l": preset("vit_l"),
+	"sam_vit_h": preset("vit_h"),
+	"medsam":    preset("medsam"),
+	"sam_med2d": preset("sam_med2d"),
+	"unet":      preset("unet"),
+	"sam": func(n *ir.Node) models.Config {
+		return preset(map[string]string{"vit_b": "sam_plain", "vit_l": "sam_plain_l", "vit_h": "sam_plain_h"}[n.Text("size")])(n)
+	},
+}
+
+// preset reads what can be set on an architecture; arguments that its builtin does not have are 0.
+func preset(arch string) func(n *ir.Node) models.Config {
+	return func(n *ir.Node) models.Config {
+		return models.Config{Architecture: arch, Image: n.Int("image"), Patch: n.Int("patch"), Base: n.Int("base"), Levels: n.Int("depth")}
 	}
 }
 
-// build settles an architecture and draws first values for the parameters that from does not have.
-func build(cfg models.Config, from *graph.Params, seed uint64) (*Model, error) {
+func newModel(config func(n *ir.Node) models.Config) func(context.Context, *Engine, *ir.Node) (any, error) {
+	return func(_ context.Context, e *Engine, n *ir.Node) (any, error) {
+		return e.model(n, config(n))
+	}
+}
+
+// model builds the network of a node and reads the file of weights that it names.
+func (e *Engine) model(n *ir.Node, cfg models.Config) (*Model, error) {
+	seed := uint64(n.Int("seed"))
+	m, err := build(cfg, nil, seed)
+	if err != nil {
+		return nil, at(n.ArgSpan("image"), err)
+	}
+	m.Groups = []string{models.All}
+	f := n.Text("weights")
+	if f == "" {
+		return m, nil
+	}
+	// A file that does not fit is told before anything is trained, so it is read now.
+	from, err := weights.Read(e.find(f))
+	if err != nil {
+		return nil, at(n.ArgSpan("weights"), err)
+	}
+	fitted := graph.NewParams()
+	report, err := weights.Fit(fitted, m.Built.Parameters, from, weights.Allowed{})
+	if err != nil {
+		return nil, at(n.ArgSpan("weights"), fmt.Errorf("%s: %w", f, err))
+	}
+	e.cfg.Events(Event{Kind: "note", Stage: e.label(n), Text: fmt.Sprintf("%s: %s", f, report)})
+	params, err := completed(m.Built.Parameters, fitted, seed)
+	if err != nil {
+		return nil, err
+	}
+	m.QualityTrained, m.params = true, known(params)
+	return m, nil
+}
+
+// build settles an architecture. Its weights are those that from has for it, and first values elsewhere; from may be nil.
+func build(cfg models.Config, from func() (*graph.Params, error), seed uint64) (*Model, error) {
 	built, err := models.Build(cfg)
 	if err != nil {
 		return nil, err
 	}
-	params, err := graph.Initialise(built.Parameters, seed)
+	first := func() (*graph.Params, error) {
+		fitted := graph.NewParams()
+		if from != nil {
+			given, err := from()
+			if err != nil {
+				return nil, err
+			}
+			if _, err := weights.Load(fitted, built.Parameters, given); err != nil {
+				return nil, err
+			}
+		}
+		return completed(built.Parameters, fitted, seed)
+	}
+	return &Model{Built: built, params: sync.OnceValues(first)}, nil
+}
+
+// completed adds first values for the parameters that are not given. The result is in the order of specs.
+func completed(specs []graph.Spec, given *graph.Params, seed uint64) (*graph.Params, error) {
+	var missing []graph.Spec
+	for _, s := range specs {
+		if _, ok := given.Get(s.Name); !ok {
+			missing = append(missing, s)
+		}
+	}
+	first, err := graph.Initialise(missing, seed)
 	if err != nil {
 		return nil, err
 	}
-	if from != nil {
-		if _, err := weights.Load(params, built.Parameters, from); err != nil {
+	out := graph.NewParams()
+	for _, s := range specs {
+		t, ok := given.Get(s.Name)
+		if !ok {
+			t, _ = first.Get(s.Name)
+		}
+		if err := out.Set(s.Name, t); err != nil {
 			return nil, err
 		}
 	}
-	return &Model{Built: built, Params: params}, nil
+	return out, nil
 }
 
 // Count is the number of parameters, or of those that training changes.
@@ -158,12 +230,17 @@ func adaptValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 	if base.experts() != nil {
 		return nil, fault(n.Span, "this model has experts already")
 	}
-	cfg, balance, err := e.expertsOf(n.Node("experts"))
-	if err != nil {
-		return nil, err
+	var cfg *experts.Config
+	balance := 0.0
+	if x := n.Node("experts"); x != nil {
+		if cfg, balance, err = e.expertsOf(x); err != nil {
+			return nil, err
+		}
 	}
 	for _, b := range n.Items("blocks") {
-		cfg.Blocks = append(cfg.Blocks, int(b.(ir.Number).V))
+		if cfg != nil {
+			cfg.Blocks = append(cfg.Blocks, int(b.(ir.Number).V))
+		}
 	}
 	mc := base.Built.Config
 	mc.Experts = cfg
@@ -175,7 +252,13 @@ func adaptValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 	m.Balance, m.QualityTrained = balance, base.QualityTrained
 	m.TrainedOn, m.ChosenOn = base.TrainedOn, base.ChosenOn
 	for _, g := range n.Items("train") {
-		m.Groups = append(m.Groups, g.(ir.Word).Text)
+		// What no expert has cannot be trained: the sweep of counts that begins at 0 says the same of all of its members.
+		if name := g.(ir.Word).Text; cfg != nil || name != models.Experts {
+			m.Groups = append(m.Groups, name)
+		}
+	}
+	if len(m.Groups) == 0 {
+		return nil, fault(n.ArgSpan("train"), "there are no experts, and nothing else is to be trained; expected one of %s", strings.Join(m.Built.Groups(), ", "))
 	}
 	if _, err := m.trainable(); err != nil {
 		return nil, at(n.ArgSpan("train"), err)
@@ -198,10 +281,14 @@ func (e *Engine) tables() experts.Taxonomy {
 	return experts.Taxonomy{Modalities: len(e.tree.Modalities), Levels: []int{len(e.tree.BodyParts), len(e.tree.Subregions), len(e.tree.Organs)}, Tasks: e.tree.Rows()}
 }
 
+// expertsOf reads a mixture or a route, and the weight of its balance loss. A mixture of 0 experts is nil: no adapter.
 func (e *Engine) expertsOf(n *ir.Node) (*experts.Config, float64, error) {
 	if n.Op == "route" {
 		c, err := e.routeOf(n)
 		return c, 0, err
+	}
+	if n.Int("count") == 0 {
+		return nil, 0, nil
 	}
 	c := &experts.Config{Experts: n.Int("count"), Bottleneck: n.Int("bottleneck"), Embedding: n.Int("embedding"),
 		Scale: n.Num("scale"), Dropout: n.Num("dropout"), Taxonomy: e.tables()}
@@ -210,12 +297,15 @@ func (e *Engine) expertsOf(n *ir.Node) (*experts.Config, float64, error) {
 	if gate.Op == "top" {
 		c.Top, balance = gate.Int("k"), gate.Num("balance")
 		gate = gate.Node("of")
-		if gate.Op == "top" {
-			return nil, 0, fault(gate.Span, "top of top: the inner gate must be soft")
+		if gate.Op != "soft" {
+			return nil, 0, fault(gate.Span, "top of %s: the inner gate must be soft", gate.Op)
 		}
 	}
 	if b := n.Node("block"); b != nil {
 		c.Block = ownBlock(b)
+	}
+	if gate.Op == "equal" {
+		c.Terms = experts.Terms{WithoutOrgan: true, WithoutTask: true, WithoutModality: true, WithoutImage: true}
 	}
 	if gate.Text("version") == "v1" {
 		c.Gate = experts.Flat

@@ -101,7 +101,11 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 			return nil, err
 		}
 		defer p.Free()
-		params := be.Place(m.Params)
+		trained, err := m.Params()
+		if err != nil {
+			return nil, err
+		}
+		params := be.Place(trained)
 		defer params.Free()
 		err = p.Predict(ctx, params, src, func(i int, ex *train.Example, a *train.Prediction) error {
 			logits := a.Mask(a.Chosen)

@@ -151,8 +151,12 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	}
 	cfg.Resume = true
 	cfg.Progress = j.trainProgress()
+	first, err := m.Params()
+	if err != nil {
+		return nil, err
+	}
 	start := time.Now()
-	res, err := train.Run(ctx, b, m.Built.Network, m.Params, samples, cfg)
+	res, err := train.Run(ctx, b, m.Built.Network, first, samples, cfg)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return nil, fmt.Errorf("training was stopped; it goes on from its last checkpoint when run again: %w", err)
@@ -201,7 +205,7 @@ func loadTrain(ctx context.Context, j *Job, a *store.Artefact) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	params := m.Params.Clone()
+	params := graph.NewParams()
 	report, err := weights.Load(params, m.Built.Parameters, from)
 	if err != nil {
 		return nil, err
@@ -209,7 +213,7 @@ func loadTrain(ctx context.Context, j *Job, a *store.Artefact) (any, error) {
 	if err := report.Err(nil); err != nil {
 		return nil, err
 	}
-	return &Model{Built: m.Built, Params: params, Groups: m.Groups, Balance: m.Balance, History: s.History, BestEpoch: s.BestEpoch,
+	return &Model{Built: m.Built, params: known(params), Groups: m.Groups, Balance: m.Balance, History: s.History, BestEpoch: s.BestEpoch,
 		TrainedOn: s.TrainedOn, ChosenOn: s.ChosenOn, QualityTrained: s.QualityTrained}, nil
 }
 
@@ -333,8 +337,11 @@ func withoutQuality(n *ir.Node) *ir.Node {
 
 // lossOf lowers a loss of the language to a graph: terms outside best_of_masks are those of the first mask.
 func lossOf(n *ir.Node, balance float64) train.Loss {
+	masks := train.DeeplySupervised(func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
+		return sampleLoss(n, s, out, target)
+	})
 	return func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
-		l := sampleLoss(n, s, out, target)
+		l := masks(s, out, target)
 		if balance > 0 && len(out.Gates) > 0 {
 			l = gx.Add(l, gx.MulScalar(experts.Balance(out.Gates), balance))
 		}

@@ -49,6 +49,13 @@ model tuned = base |> adapt(mixture(2), blocks: [1])
 expect tuned.params > base.params
 `)
 	base, tuned := valueOf[*Model](t, e, p, "base"), valueOf[*Model](t, e, p, "tuned")
+	values := func(m *Model) *graph.Params {
+		p, err := m.Params()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
 	resized := func(name string) bool {
 		return strings.HasSuffix(name, ".pos_embed") || strings.Contains(name, ".rel_pos_") // of 64 px, for 32 px
 	}
@@ -57,12 +64,12 @@ expect tuned.params > base.params
 			continue
 		}
 		want, _ := file.Get(name)
-		got, ok := base.Params.Get(name)
+		got, ok := values(base).Get(name)
 		if !ok || !slices.Equal(got.Data, want.Data) {
 			t.Errorf("%s is not that of the file", name)
 		}
 		name = strings.Replace(name, "blocks.1.mlp.", "blocks.1.mlp.mlp.", 1)
-		if got, ok = tuned.Params.Get(name); !ok || !slices.Equal(got.Data, want.Data) {
+		if got, ok = values(tuned).Get(name); !ok || !slices.Equal(got.Data, want.Data) {
 			t.Errorf("%s of the adapted model is not that of the file", name)
 		}
 	}

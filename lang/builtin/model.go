@@ -13,7 +13,7 @@ func init() {
 	registerWords(Words{Name: "gate version", Items: []string{"v2", "v1"}, Doc: "generation of MedSegX's gate"})
 
 	mixtureParams := []Param{
-		need("count", "int", "number of experts").within(1, 256),
+		need("count", "int", "number of experts; 0 is no adapter, 1 a single one without a gate").within(0, 256),
 		p("bottleneck", "int", "16", "hidden width of each expert").within(1, 4096),
 		p("embedding", "int", "16", "width of the gate's embeddings").within(1, 4096),
 		p("scale", "number", "0.1", "factor of the mixture's output").above(0),
@@ -29,6 +29,9 @@ func init() {
 		Doc:     "All experts, weighted by a softmax over what is listed.",
 		Params:  []Param{p("terms", "list<word<gate term>>", "", "what the gate sees; everything when empty").rest(), p("version", "word<gate version>", "v2", "generation of MedSegX's gate")},
 		Example: "soft(organ, task)"})
+	register(Builtin{Name: "equal", Result: result("gate"),
+		Doc:     "All experts with the same weight, whatever the case is: a mixture that sees no context, for comparison.",
+		Example: "equal"})
 	register(Builtin{Name: "top", Result: result("gate"),
 		Doc: "Only the k experts with the largest weights, renormalised; a balance loss keeps all of them in use.",
 		Params: []Param{need("k", "int", "number of experts used").within(1, 256),
@@ -75,10 +78,10 @@ func init() {
 	register(Builtin{Name: "box_ellipse", Result: result("model"),
 		Doc: "Baseline: the ellipse inscribed in the box is the mask.", Example: "box_ellipse"})
 	register(Builtin{Name: "adapt", Result: result("model"), Stage: true,
-		Doc: "Puts experts into the blocks of a model's encoder and says what is trained.",
+		Doc: "Puts experts into the blocks of a model's encoder and says what is trained. The blocks of SAM are those of its ViT; the blocks of a U-Net are the levels of its encoder, from the full resolution down.",
 		Params: []Param{
 			piped("model", "model", "model to adapt"),
-			need("experts", "experts", "mixture or route"),
+			p("experts", "experts", "", "mixture or route; without it only what is trained is said, as in adapt(train: [decoder])"),
 			p("blocks", "word<all> | list<int>", "all", "blocks that get them, from 0"),
 			p("train", "list<word<group>>", "[experts, decoder]", "what is trained; the rest stays as it is"),
 		},

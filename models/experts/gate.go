@@ -75,7 +75,8 @@ func (c Config) constantWeights(in graph.Inputs) *gx.Node {
 
 // weights is the gate of one block: (B,E), not negative, each row with sum 1.
 //
-// x: (B,H,W,C), the tokens that the experts see.
+// x: (B,H,W,C), or a map of another number of spatial axes; the tokens that the
+// experts see.
 func (c Config) weights(s *graph.Scope, ctx Context, x *gx.Node) *gx.Node {
 	if ctx.routed != nil {
 		return ctx.routed
@@ -95,7 +96,11 @@ func (c Config) weights(s *graph.Scope, ctx Context, x *gx.Node) *gx.Node {
 		terms = append(terms, ctx.modality)
 	}
 	if !c.Terms.WithoutImage {
-		mean := graph.Mean(s, x, 1, 2) // (B,C), over real tokens only
+		spatial := make([]int, x.Rank()-2)
+		for i := range spatial {
+			spatial[i] = 1 + i
+		}
+		mean := graph.Mean(s, x, spatial...) // (B,C), over real tokens only
 		terms = append(terms, graph.Linear(s.In("adapter_input_embed"), mean, c.Embedding, true))
 	}
 	gate := gx.Softmax(graph.Linear(s.In("adapter_gate"), gx.Concatenate(terms, -1), c.Experts, true), -1)

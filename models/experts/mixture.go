@@ -10,21 +10,22 @@ import (
 // of the same tokens.
 //
 // x: (B,H,W,C), the normalised tokens that the MLP saw; mlp: (B,H,W,C), its
-// answer. Returns the sum (B,H,W,C) and the weights of the experts (B,E).
+// answer. Returns the sum (B,H,W,C) and the weights of the experts (B,E). In a
+// network without MLPs, x is the map of features of a level and stands for mlp
+// too; maps of volumes (B,D,H,W,C) are adapted in the same way.
 // Parameters are taken in scope s: adapter_down.N (b,C), adapter_up.N (C,b), or
 // what a Block asks for under adapter_block.N; adapter_gate,
 // adapter_organ_gate, adapter_input_embed.
 func (c Config) Adapt(s *graph.Scope, ctx Context, x, mlp *gx.Node) (out, gate *gx.Node) {
-	b, h, w, channels := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	gate = c.weights(s, ctx, x)
 	s.Tap("gate", gate)
 
-	tokens := gx.Reshape(x, b, h*w, channels)
+	tokens := gx.Reshape(x, x.Shape().Dim(0), -1, x.Shape().Dim(-1))
 	sum := c.fused
 	if c.Block != nil {
 		sum = c.oneByOne
 	}
-	return gx.Add(mlp, gx.MulScalar(gx.Reshape(sum(s, tokens, gate), b, h, w, channels), c.Scale)), gate
+	return gx.Add(mlp, gx.MulScalar(gx.Reshape(sum(s, tokens, gate), x.Shape().Dimensions...), c.Scale)), gate
 }
 
 // fused is Σ_e gate_e · Up_e(GELU(Down_e(x))) in two products.

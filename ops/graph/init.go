@@ -71,6 +71,18 @@ func KaimingUniform(r *rand.Rand, dims []int) []float32 {
 	return Uniform(1/math.Sqrt(float64(max(n, 1))))(r, dims)
 }
 
+// HeNormal is torch.nn.init.kaiming_normal_ for layers that a leaky ReLU of
+// that slope follows: N(0, 2/((1+slope²)·n)) with n as for [KaimingUniform].
+func HeNormal(slope float64) Init {
+	return func(r *rand.Rand, dims []int) []float32 {
+		n := 1
+		if len(dims) > 1 {
+			n = size(dims[1:])
+		}
+		return Normal(math.Sqrt(2/((1+slope*slope)*float64(max(n, 1)))))(r, dims)
+	}
+}
+
 func filled(dims []int, v float32) []float32 {
 	data := make([]float32, size(dims))
 	for i := range data {

@@ -14,6 +14,8 @@ type Outputs struct {
 	Masks *Node   // (B,M,S,S) logits of M candidate masks
 	IoU   *Node   // (B,M) predicted quality of each mask; nil if the network predicts none
 	Gates []*Node // per block the expert weights (B,experts); may be empty
+	// Deep are logits of the same masks at lower resolutions (B,M,h,w), the finest first, for deep supervision; only training looks at them.
+	Deep []*Node
 }
 
 // Network builds a segmentation network.

@@ -26,14 +26,17 @@ func GroupNorm(s *Scope, x *Node, groups int, eps float64) *Node {
 	return scaled(s, y, c)
 }
 
-// InstanceNorm is torch.nn.InstanceNorm2d on a map (B,H,W,C): every channel of
-// every image is normalised over its pixels. With affine, weight and bias (C)
-// are applied. There are no running statistics.
+// InstanceNorm is torch.nn.InstanceNorm2d on a map (B,H,W,C), or InstanceNorm3d
+// on (B,D,H,W,C): every channel of every image is normalised over its pixels.
+// With affine, weight and bias (C) are applied. There are no running statistics.
 func InstanceNorm(s *Scope, x *Node, eps float64, affine bool) *Node {
-	_, _, _, c := mapDims(s, x, "instance norm")
-	y := standardised(s, x, eps, 1, 2)
+	axes := make([]int, spatialAxes(s, x, "instance norm"))
+	for i := range axes {
+		axes[i] = 1 + i
+	}
+	y := standardised(s, x, eps, axes...)
 	if affine {
-		y = scaled(s, y, c)
+		y = scaled(s, y, lastDim(x))
 	}
 	return y
 }

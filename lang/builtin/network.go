@@ -1,0 +1,32 @@
+package builtin
+
+// Networks beside sam_tiny, sam_vit_b and unet (model.go): the other published sizes and families.
+func init() {
+	registerWords(Words{Name: "vit size", Doc: "encoder of SAM", Items: []string{"vit_b", "vit_l", "vit_h"},
+		Docs: []string{"12 blocks of width 768", "24 blocks of width 1024", "32 blocks of width 1280"}})
+
+	promptable := func(size, multiple string) []Param {
+		return []Param{
+			p("image", "number<px>", size, "side of the input, a multiple of "+multiple).within(16, 2048),
+			p("weights", "file", "", "weights to start from: safetensors, a PyTorch .pth (nothing in it is executed) or npz; tables of positions made for another size are interpolated; random initialisation when absent"),
+			p("seed", "int", "0", "seed of the initialisation").atLeast(0),
+		}
+	}
+	register(Builtin{Name: "sam_vit_l", Result: result("model"), Stage: true,
+		Doc:    "SAM with the ViT-L encoder (Kirillov et al. 2023) at 256 px and full-resolution masks, as MedSegX uses it.",
+		Params: promptable("256 px", "16 px"), Example: "sam_vit_l(image: 256 px)"})
+	register(Builtin{Name: "sam_vit_h", Result: result("model"), Stage: true,
+		Doc:    "SAM with the ViT-H encoder (Kirillov et al. 2023) at 256 px and full-resolution masks, as MedSegX uses it.",
+		Params: promptable("256 px", "16 px"), Example: "sam_vit_h(image: 256 px)"})
+	register(Builtin{Name: "sam", Result: result("model"), Stage: true,
+		Doc: "The Segment Anything Model as published (Kirillov et al. 2023): masks are painted at a quarter of the image and enlarged. Published weights are for 1024 px; any multiple of 16 px works.",
+		Params: append([]Param{p("size", "word<vit size>", "vit_b", "encoder")},
+			promptable("1024 px", "16 px")...),
+		Example: "sam(vit_l, image: 1024 px)"})
+	register(Builtin{Name: "medsam", Result: result("model"), Stage: true,
+		Doc:    "MedSAM as published (Ma et al. 2024): SAM ViT-B that answers one mask for a box and stretches the values of each image to 0..1.",
+		Params: promptable("1024 px", "16 px"), Example: "medsam(image: 1024 px)"})
+	register(Builtin{Name: "sam_med2d", Result: result("model"), Stage: true,
+		Doc:    "SAM-Med2D as published (Cheng et al. 2023): SAM ViT-B with a convolutional adapter beside the MLP of every block; masks are painted at a quarter of the image and enlarged.",
+		Params: promptable("256 px", "32 px"), Example: "sam_med2d(image: 256 px)"})
+}
