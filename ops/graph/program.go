@@ -121,6 +121,7 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 	}
 	err := caught(func() {
 		x.g = gx.NewGraph(b.engine, name)
+		defer halves.Delete(x.g)
 		c := newConstruction(x.g, b.kind, float)
 		outputs := body(c)
 		if len(outputs) == 0 {
