@@ -33,6 +33,7 @@ type Config struct {
 	Experts      *experts.Config // adapts the blocks of the encoder; nil: none
 	NoPrompt     bool            // unet: the network is not shown the box
 	Base, Levels int             // unet: channels of the first level, number of levels
+	Own          graph.Network   // own: what the user has written
 }
 
 // Model is an architecture with its sizes settled.
@@ -41,6 +42,7 @@ type Model struct {
 	Config       Config // with defaults filled in
 	Network      graph.Network
 	Masks        int          // candidate masks for each image
+	Quality      bool         // it predicts the IoU of its masks
 	Blocks       []int        // encoder blocks with experts, in the order of Outputs.Gates
 	Parameters   []graph.Spec // in order of declaration
 }
@@ -59,7 +61,11 @@ func Build(cfg Config) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", a.Name, err)
 	}
-	m.Parameters, err = graph.Declare(InputShapes(1, m.Config.Image), Flat(m.Network))
+	m.Parameters, err = graph.Declare(InputShapes(1, m.Config.Image), Flat(func(s *graph.Scope, in graph.Inputs) graph.Outputs {
+		out := m.Network(s, in)
+		m.Quality = out.IoU != nil
+		return out
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", a.Name, err)
 	}

@@ -208,7 +208,7 @@ func TestTensorBuiltins(t *testing.T) {
 				}
 				want := dims[:1:1]
 				for _, a := range shape.Axes {
-					n := map[string]int{"": 1, "height": h, "width": w, "channel": c}[a.Size.Of]
+					n := map[string]int{"": 1, "height": h, "width": w, "channel": c, "channel + 1": c + 1}[a.Size.Of]
 					want = append(want, n*a.Size.Num/a.Size.Den)
 				}
 				if !slices.Equal(out.Outputs[0].Dims, want) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/gomlx/compute/shapes"
 	gx "github.com/gomlx/gomlx/core/graph"
@@ -31,11 +32,12 @@ type lowering struct {
 	hasher *ir.Hasher
 	done   map[string]tensor // by identity: what is written twice is computed once, and has its weights once
 	layers map[string]int    // how many of each kind there are
+	named  map[string]bool   // names that layers have been given
 }
 
 // apply lowers a fn over inputs of batch b; the result has the batch b too.
 func apply(s *graph.Scope, f ir.Fn, inputs ...tensor) tensor {
-	l := &lowering{s: s, inputs: inputs, hasher: ir.NewHasher(nil), done: map[string]tensor{}, layers: map[string]int{}}
+	l := &lowering{s: s, inputs: inputs, hasher: ir.NewHasher(nil), done: map[string]tensor{}, layers: map[string]int{}, named: map[string]bool{}}
 	out := l.value(f.Body)
 	dims := []int{inputs[0].node.Shape().Dimensions[0]}
 	for _, a := range out.axes {
@@ -244,12 +246,38 @@ func init() {
 		return tensor{graph.Linear(l.layer(n), x.node, n.Int("channels"), n.Flag("bias")), x.axes}
 	}
 	primitives["conv"] = func(l *lowering, n *ir.Node) tensor {
-		x, size := l.arg(n, "x"), n.Int("size")
-		return tensor{graph.Conv2d(l.layer(n), x.node, n.Int("channels"), graph.Conv{Kernel: size, Padding: size / 2, NoBias: !n.Flag("bias")}), x.axes}
+		x, size, stride := l.arg(n, "x"), n.Int("size"), n.Int("stride")
+		if x.dim(types.Height)%stride != 0 || x.dim(types.Width)%stride != 0 {
+			l.s.Failf("conv with a stride of %d of a map of %d×%d pixels gives no whole number; choose an image size that it divides", stride, x.dim(types.Height), x.dim(types.Width))
+		}
+		return tensor{graph.Conv2d(l.layer(n), x.node, n.Int("channels"), graph.Conv{Kernel: size, Padding: size / 2, Stride: stride, NoBias: !n.Flag("bias")}), x.axes}
 	}
 	primitives["layer_norm"] = func(l *lowering, n *ir.Node) tensor {
 		x := l.arg(n, "x")
 		return tensor{graph.LayerNorm(l.layer(n), x.node, n.Num("epsilon")), x.axes}
+	}
+	primitives["instance_norm"] = func(l *lowering, n *ir.Node) tensor {
+		x := l.arg(n, "x")
+		return tensor{graph.InstanceNorm(l.s, x.node, n.Num("epsilon"), false), x.axes}
+	}
+	primitives["max_pool"] = func(l *lowering, n *ir.Node) tensor {
+		x := l.arg(n, "x")
+		if x.dim(types.Height)%2 != 0 || x.dim(types.Width)%2 != 0 {
+			l.s.Failf("max_pool halves height and width, found %d×%d pixels; choose an image size that can be halved often enough", x.dim(types.Height), x.dim(types.Width))
+		}
+		return tensor{graph.MaxPool2(l.s, x.node), x.axes}
+	}
+	primitives["concat"] = func(l *lowering, n *ir.Node) tensor {
+		a, b := l.arg(n, "a"), l.arg(n, "b")
+		d, batch := a.node.Shape().Dimensions, max(a.node.Shape().Dimensions[0], b.node.Shape().Dimensions[0])
+		whole := func(t tensor) *graph.Node {
+			k := 1
+			if slices.Contains(t.axes, types.Channel) {
+				k = t.dim(types.Channel)
+			}
+			return spread(t, types.AxisNames, []int{batch, d[1], d[2], k})
+		}
+		return tensor{gx.Concatenate([]*graph.Node{whole(a), whole(b)}, -1), types.AxisNames}
 	}
 	primitives["dropout"] = func(l *lowering, n *ir.Node) tensor {
 		x := l.arg(n, "x")
@@ -257,8 +285,15 @@ func init() {
 	}
 }
 
-// layer is the scope of the weights of a layer: its kind and number, in the order in which the body needs them.
+// layer is the scope of the weights of a layer: its name, or its kind and number in the order in which the body needs them.
 func (l *lowering) layer(n *ir.Node) *graph.Scope {
+	if name := n.Text("name"); name != "" {
+		if l.named[name] {
+			l.s.Failf("two different layers are named %q; a name has one set of weights", name)
+		}
+		l.named[name] = true
+		return l.s.In("%s", strings.ReplaceAll(name, ".", "_"))
+	}
 	i := l.layers[n.Op]
 	l.layers[n.Op]++
 	return l.s.In("%s.%d", n.Op, i)

@@ -48,6 +48,19 @@ func ownBlock(n *ir.Node) func(s *graph.Scope, x *graph.Node) *graph.Node {
 	}
 }
 
+// ownNetwork is a network that the script has written: one mask for an image and a box.
+func ownNetwork(n *ir.Node) graph.Network {
+	f, _ := n.Fn()
+	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
+		d := in.Image.Shape().Dimensions
+		out := apply(s, f, pixels(in.Image), plane(graph.BoxPlane(s, in.Box, d[1], d[2]))).node
+		if got := out.Shape().Dimensions; got[1] != d[1] || got[2] != d[2] {
+			s.Failf("network %s gives a mask of %d×%d pixels for an image of %d×%d", n.Label, got[1], got[2], d[1], d[2])
+		}
+		return graph.Outputs{Masks: gx.Reshape(out, d[0], 1, d[1], d[2])}
+	}
+}
+
 // hostFn computes a fn of one sample on the host: in float64 on the embedded backend, so that metrics and preparation do not depend on the backend of a run. It
 // compiles once for each shape.
 type hostFn struct {

@@ -72,7 +72,7 @@ func example(t *testing.T, b *builtin.Builtin) ir.Value {
 	if len(builtin.Lookup(b.Name)) > 1 { // the place decides which of two is meant
 		return checked(t, fmt.Sprintf("mseg 1\nparam x: %s = %s\n", b.Result, b.Example)).Params[0].Value
 	}
-	return expression(t, b.Example)
+	return expression(t, b.Frame+"\n"+b.Example)
 }
 
 func TestEveryExampleChecks(t *testing.T) {

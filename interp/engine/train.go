@@ -286,14 +286,11 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 	}
 	cfg.Trainable = keep
 	loss := n.Node("loss")
-	if trainsQuality(loss) && m.Built.Masks == 1 {
-		// One mask, nothing to choose; a network without a quality head has no such loss.
-		if m.Built.Architecture.Name == "unet" {
-			if n.ArgSpan("loss") != n.Span {
-				return cfg, fault(n.ArgSpan("loss"), "unet predicts no quality; leave quality out of the loss")
-			}
-			loss = withoutQuality(loss)
+	if trainsQuality(loss) && !m.Built.Quality { // the default loss adapts to the network; one that is written does not
+		if n.ArgSpan("loss") != n.Span {
+			return cfg, fault(n.ArgSpan("loss"), "%s predicts no quality; leave quality out of the loss", m.Built.Architecture.Name)
 		}
+		loss = withoutQuality(loss)
 	}
 	cfg.Loss = lossOf(loss, m.Balance)
 	cfg.Select = validationChoice(loss)

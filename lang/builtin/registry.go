@@ -35,6 +35,7 @@ type Builtin struct {
 	Params  []Param
 	Doc     string
 	Example string // an expression that checks
+	Frame   string // statements that the example needs before it
 	Stage   bool   // does work when run; otherwise it only describes
 	Keys    string // for entries whose block may hold paths or other free keys: what they mean ("" = none allowed)
 	KeyType types.Type
@@ -46,6 +47,9 @@ type Builtin struct {
 func (b *Builtin) ExampleScript() string {
 	if b.Result.IsTensor() {
 		return "fn example(x: features, y: features) -> tensor = " + b.Example + "\n"
+	}
+	if b.Frame != "" {
+		return b.Frame + "\nfn example() = " + b.Example + "\n"
 	}
 	return "fn example() = " + b.Example + "\n"
 }

@@ -48,13 +48,16 @@ func init() {
 	op("columns", "Number of the column of each pixel, from 0.", "x * columns(x)", x)
 
 	channels := need("channels", "int", "channels of the result").within(1, 65536)
-	name := p("name", "string", "", "tells layers apart: two that are equal otherwise are one layer with one set of weights")
+	name := p("name", "string", "", "name of its weights; tells layers apart: two that are equal otherwise are one layer with one set of weights")
 	layer := func(name, doc, example string, params ...Param) {
-		register(Builtin{Name: name, Result: result("tensor"), Doc: doc + " Has weights of its own, so it stands only in a block.", Params: params, Example: example, Learned: true})
+		register(Builtin{Name: name, Result: result("tensor"), Doc: doc + " Has weights of its own, so it stands only in blocks and networks.", Params: params, Example: example, Learned: true})
 	}
 	layer("linear", "A product with a matrix along the channels (torch.nn.Linear).", "linear(x, 16)", x, channels, p("bias", "bool", "true", "adds a constant to each channel"), name)
-	layer("conv", "A convolution over height and width with as many pixels as before (torch.nn.Conv2d, padding size/2).", "conv(x, 16, size: 3 px)", x, channels, p("size", "number<px>", "3 px", "side of the kernel, an odd number").within(1, 31),
-		p("bias", "bool", "true", "adds a constant to each channel"), name)
+	layer("conv", "A convolution over height and width (torch.nn.Conv2d with padding size/2): as many pixels as before, divided by the stride.", "conv(x, 16, size: 3 px)", x, channels, p("size", "number<px>", "3 px", "side of the kernel, an odd number").within(1, 31),
+		p("stride", "int", "1", "step of the kernel; height and width are divided by it").within(1, 16), p("bias", "bool", "true", "adds a constant to each channel"), name)
 	layer("layer_norm", "Normalises the channels of each pixel to mean 0 and variance 1, then scales and shifts them (torch.nn.LayerNorm).", "layer_norm(x)", x, p("epsilon", "number", "1e-6", "added to the variance").above(0), name)
-	op("dropout", "In training, sets a share of the elements to 0 and enlarges the others; nothing otherwise. Only in a block.", "dropout(x, 10 %)", x, need("share", "number<%>", "share set to 0").within(0, 99), name)
+	op("instance_norm", "Each channel of each sample to mean 0 and variance 1 over its pixels (torch.nn.InstanceNorm2d without weights).", "instance_norm(x)", x, p("epsilon", "number", "1e-5", "added to the variance").above(0))
+	op("max_pool", "Largest of each 2×2 pixels: half the height and width.", "max_pool(x)", x)
+	op("concat", "The channels of a, then those of b; a plane counts as one channel.", "concat(x, rows(y) * columns(y) / 100)", piped("a", "tensor", "first channels"), need("b", "tensor", "further channels"))
+	op("dropout", "In training, sets a share of the elements to 0 and enlarges the others; nothing otherwise. Only in blocks and networks.", "dropout(x, 10 %)", x, need("share", "number<%>", "share set to 0").within(0, 99), name)
 }

@@ -164,18 +164,19 @@ func (c *checker) treeCall(b *builtin.Builtin, e *syntax.Call, piped ir.Value, e
 
 // inline evaluates the body of a fn with its arguments in place of its parameters.
 func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Value, pipedExpr syntax.Expr, env *scope) ir.Value {
-	var given []ir.Value
-	if piped != nil {
-		if len(fn.Params) == 0 {
-			c.diags.Add(diag.BadPipe, e.Where, "fn %s takes no argument", fn.Name.Text)
-			return unknown
-		}
-		given = []ir.Value{c.demand(piped, c.fnType(fn, 0), pipedExpr.Span(), fmt.Sprintf("%s of fn %s", fn.Params[0].Name.Text, fn.Name.Text))}
+	if piped != nil && len(fn.Params) == 0 {
+		c.diags.Add(diag.BadPipe, e.Where, "fn %s takes no argument", fn.Name.Text)
+		return unknown
 	}
 	if !c.mayCall(fn, e) {
 		return unknown
 	}
-	return c.body(sym, fn, c.fnArguments(fn, e, given, env), e.Where)
+	m := c.fnMatcher(fn, e)
+	if piped != nil {
+		m.take(0, piped, pipedExpr.Span())
+		m.next = 1
+	}
+	return c.body(sym, fn, m.arguments(env), e.Where)
 }
 
 // mayCall refuses recursion. A fn without a body has been reported.
@@ -196,27 +197,63 @@ func (c *checker) fnType(fn *syntax.Fn, i int) types.Type {
 	return types.Any
 }
 
-// fnArguments gives every parameter of a fn its value. The first ones may be given already; the arguments of the call fill those behind them.
-func (c *checker) fnArguments(fn *syntax.Fn, e *syntax.Call, given []ir.Value, env *scope) []ir.Value {
-	name := fn.Name.Text
-	values := make([]ir.Value, len(fn.Params))
-	next := copy(values, given)
-	take := func(i int, v ir.Value, at source.Span) {
-		if values[i] != nil {
-			c.diags.Add(diag.DuplicateArgument, at, "%s of fn %s is given twice", fn.Params[i].Name.Text, name)
-			return
-		}
-		values[i] = c.demand(v, c.fnType(fn, i), at, fmt.Sprintf("%s of fn %s", fn.Params[i].Name.Text, name))
+// fnMatcher fills the parameters of one call of a fn.
+type fnMatcher struct {
+	c      *checker
+	fn     *syntax.Fn
+	call   *syntax.Call
+	values []ir.Value
+	next   int                   // parameter that the next positional argument fills
+	sizes  map[string]types.Size // lengths of the axes of its tensors, by the symbol they have in its types
+}
+
+func (c *checker) fnMatcher(fn *syntax.Fn, call *syntax.Call) *fnMatcher {
+	return &fnMatcher{c: c, fn: fn, call: call, values: make([]ir.Value, len(fn.Params)), sizes: map[string]types.Size{}}
+}
+
+// take gives a parameter its value.
+func (m *fnMatcher) take(i int, v ir.Value, at source.Span) {
+	p := m.fn.Params[i]
+	if m.values[i] != nil {
+		m.c.diags.Add(diag.DuplicateArgument, at, "%s of fn %s is given twice", p.Name.Text, m.fn.Name.Text)
+		return
 	}
-	for _, a := range e.Args {
+	m.values[i] = m.c.demand(v, m.sized(m.c.fnType(m.fn, i), v.Type()), at, fmt.Sprintf("%s of fn %s", p.Name.Text, m.fn.Name.Text))
+}
+
+// sized is the type of a parameter for the call at hand. A fn holds for tensors of every size: that of the first tensor says what its height, width and channels are, and all
+// others have the same.
+func (m *fnMatcher) sized(want, have types.Type) types.Type {
+	if !want.IsTensor() || !have.IsTensor() || !have.Shaped {
+		return want
+	}
+	for _, a := range want.Axes {
+		size, ok := have.Size(a.Name)
+		if !ok {
+			continue
+		}
+		if known, bound := m.sizes[a.Size.Of]; bound {
+			size = known
+		} else {
+			m.sizes[a.Size.Of] = size
+		}
+		want = want.With(a.Name, size)
+	}
+	return want
+}
+
+// arguments gives every parameter its value: those of the call, and defaults.
+func (m *fnMatcher) arguments(env *scope) []ir.Value {
+	c, fn, name := m.c, m.fn, m.fn.Name.Text
+	for _, a := range m.call.Args {
 		if a.Key == nil {
-			if next >= len(fn.Params) {
+			if m.next >= len(fn.Params) {
 				d := c.diags.Add(diag.TooManyArguments, a.Value.Span(), "fn %s takes %s", name, counted(len(fn.Params), "argument"))
 				d.Related = []diag.Related{{Span: fn.Name.Where, Message: "declared here"}}
 				continue
 			}
-			take(next, c.value(a.Value, c.fnType(fn, next), env), a.Value.Span())
-			next++
+			m.take(m.next, c.value(a.Value, c.fnType(fn, m.next), env), a.Value.Span())
+			m.next++
 			continue
 		}
 		i := slices.IndexFunc(fn.Params, func(p syntax.FnParam) bool { return p.Name.Text == keyText(a.Key) })
@@ -230,21 +267,21 @@ func (c *checker) fnArguments(fn *syntax.Fn, e *syntax.Call, given []ir.Value, e
 			continue
 		}
 		c.rec.defined(a.Key.Span(), fn.Params[i].Name.Text, fn.Params[i].Name.Where)
-		take(i, c.value(a.Value, c.fnType(fn, i), env), a.Value.Span())
+		m.take(i, c.value(a.Value, c.fnType(fn, i), env), a.Value.Span())
 	}
 	for i, p := range fn.Params {
-		if values[i] != nil {
+		if m.values[i] != nil {
 			continue
 		}
 		if p.Default == nil {
-			d := c.diags.Add(diag.MissingArgument, e.Where, "fn %s needs %s", name, p.Name.Text)
+			d := c.diags.Add(diag.MissingArgument, m.call.Where, "fn %s needs %s", name, p.Name.Text)
 			d.Related = []diag.Related{{Span: p.Name.Where, Message: "declared here"}}
-			values[i] = unknown
+			m.values[i] = unknown
 		} else {
-			values[i] = c.value(p.Default, c.fnType(fn, i), nil)
+			m.values[i] = c.value(p.Default, c.fnType(fn, i), nil)
 		}
 	}
-	return values
+	return m.values
 }
 
 // body evaluates the body of a fn for the values of its parameters. What is wrong with them there is told with the place of the call.

@@ -30,6 +30,7 @@ var roles = []role{
 	{"metric", [][]string{{"mask"}, {"mask"}}, "scalar", "fn(predicted: mask, reference: mask, …) -> scalar", false},
 	{"prep", [][]string{{"image"}}, "image", "fn(x: image, …) -> image", false},
 	{"block", [][]string{{"features"}}, "features", "fn(x: features, …) -> features", true},
+	{"network", [][]string{{"image"}, {"mask"}}, "logits", "fn(x: image, box: mask, …) -> logits", true},
 }
 
 // roleFor finds the role that a place asks for.
@@ -119,16 +120,18 @@ func (c *checker) lift(sym *symbol, fn *syntax.Fn, r role, e *syntax.Call, after
 		return unknown
 	}
 	n := len(r.params)
-	given := make([]ir.Value, n)
+	m := c.fnMatcher(fn, e)
 	names := make([]string, n)
 	for i := range n {
 		names[i] = fn.Params[i].Type.Name.Text
-		given[i] = leaf(i, c.quietType(fn.Params[i].Type))
+		t := c.quietType(fn.Params[i].Type)
+		if r.kind == "network" && names[i] == "image" {
+			t = t.With(types.Channel, types.Known(3))
+		}
+		m.values[i] = leaf(i, t)
 	}
-	values := c.fnArguments(fn, e, given, env)
-	if values == nil {
-		return unknown
-	}
+	m.next = n
+	values := m.arguments(env)
 	before := len(c.diags)
 	body := c.body(sym, fn, values, e.Where)
 	if isUnknown(body) || len(c.diags) > before {
@@ -148,7 +151,7 @@ func (c *checker) lift(sym *symbol, fn *syntax.Fn, r role, e *syntax.Call, after
 	}
 	if op := learnedIn(body); op != nil && !r.learned {
 		d := c.diags.Add(diag.LearnedWeights, e.Where, "fn %s has weights of its own (%s), but %s has none", fn.Name.Text, op.Op, article(types.Of(r.kind)))
-		d.Help = "layers stand in a block: " + roles[len(roles)-1].form
+		d.Help = "layers stand in blocks, fn(x: features, …) -> features, and in networks"
 		d.Related = []diag.Related{{Span: op.Span, Message: "here"}}
 		return unknown
 	}
@@ -293,7 +296,10 @@ func (c *checker) tensorCall(n *ir.Node) ir.Value {
 			tensors = append(tensors, a.Value)
 		}
 	}
-	t, ok := c.join(n.Span, n.Op, tensors...)
+	t, ok := types.AnyTensor, true
+	if n.Op != "concat" { // whose sides have other channels
+		t, ok = c.join(n.Span, n.Op, tensors...)
+	}
 	if !ok {
 		return unknown
 	}
@@ -312,6 +318,18 @@ var shapes = map[string]func(c *checker, n *ir.Node, t types.Type) (types.Type, 
 
 func init() {
 	same := func(_ *checker, _ *ir.Node, t types.Type) (types.Type, bool) { return t, true }
+	for _, op := range []string{"instance_norm", "max_pool"} {
+		shapes[op] = func(c *checker, n *ir.Node, t types.Type) (types.Type, bool) {
+			if !c.needs(n, t, types.Height, types.Width, types.Channel) {
+				return t, false
+			}
+			if !t.Shaped || n.Op == "instance_norm" {
+				return t, true
+			}
+			return divided(t, 2), true
+		}
+	}
+	shapes["concat"] = concatenated
 	for _, op := range []string{"abs", "exp", "log", "sqrt", "sigmoid", "tanh", "relu", "gelu", "softplus", "pow", "maximum", "minimum", "clip", "where", "stop_gradient", "dropout"} {
 		shapes[op] = same
 	}
@@ -354,8 +372,50 @@ func init() {
 		if !t.Shaped {
 			return t, true
 		}
-		return channels(n, t), true
+		stride, ok := n.Arg("stride").(ir.Number)
+		if !ok {
+			return types.AnyTensor, true
+		}
+		return channels(n, divided(t, int(stride.V))), true
 	}
+}
+
+// divided is the type with height and width divided.
+func divided(t types.Type, by int) types.Type {
+	for _, axis := range []string{types.Height, types.Width} {
+		s, _ := t.Size(axis)
+		t = t.With(axis, s.Times(1, by))
+	}
+	return t
+}
+
+// concatenated has the planes of both sides, which must be equal, and their channels one after another.
+func concatenated(c *checker, n *ir.Node, _ types.Type) (types.Type, bool) {
+	a, b := n.Arg("a").Type(), n.Arg("b").Type()
+	if !a.Shaped || !b.Shaped {
+		return types.AnyTensor, true
+	}
+	plane := types.Scalar
+	count := types.Known(0)
+	for i, t := range []types.Type{a, b} {
+		if !c.needs(n, t, types.Height, types.Width) {
+			return t, false
+		}
+		k, ok := t.Size(types.Channel)
+		if !ok {
+			k = types.Known(1)
+		}
+		if i == 0 {
+			plane, count = t.Without(types.Channel), k
+			continue
+		}
+		count = count.Plus(k)
+		if other := t.Without(types.Channel); !other.Fits(plane) {
+			c.diags.Add(diag.ShapesDiffer, n.Span, "concat joins maps of one height and width, found %s and %s", article(a), article(b))
+			return t, false
+		}
+	}
+	return plane.With(types.Channel, count), true
 }
 
 // channels is the type with the number of channels that a layer gives; a parameter of the fn that is not known yet leaves the shape open.

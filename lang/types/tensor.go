@@ -52,6 +52,14 @@ func (s Size) Times(num, den int) Size {
 	return s
 }
 
+// Plus is the sum of two lengths. One that is known only by name stays a name.
+func (s Size) Plus(o Size) Size {
+	if s.Of == "" && o.Of == "" && s.Den == 1 && o.Den == 1 {
+		return Known(s.Num + o.Num)
+	}
+	return Symbol(s.String() + " + " + o.String())
+}
+
 // String is the length as messages show it: 16, height, height / 2.
 func (s Size) String() string {
 	if s.Of == "" {
@@ -166,7 +174,7 @@ func (t Type) tensorString() string {
 	}
 	parts := make([]string, len(t.Axes))
 	for i, a := range t.Axes {
-		if parts[i] = a.Size.String(); a.Size.Of != a.Name {
+		if parts[i] = a.Size.String(); !strings.Contains(a.Size.Of, a.Name) {
 			parts[i] = a.Name + " " + parts[i]
 		}
 	}

@@ -131,6 +131,19 @@ func Distance(s *Scope, x *Node) *Node {
 	return gx.StopGradient(gx.Sqrt(gx.MinScalar(squares, far)))
 }
 
+// BoxPlane is 1 in pixels from x0 to x1 and from y0 to y1, both included, and 0 elsewhere: boxes (B,4) in pixels give planes (B,H,W).
+func BoxPlane(s *Scope, box *Node, h, w int) *Node {
+	between := func(axis, n, low, high int) *Node {
+		dims := []int{1, 1, 1}
+		dims[axis] = n
+		at := gx.Iota(s.Graph(), shapes.Make(s.DType(), dims...), axis)
+		corner := func(i int) *Node { return gx.Reshape(gx.SliceAxis(box, 1, gx.AxisElem(i)), -1, 1, 1) }
+		inside := gx.LogicalAnd(gx.GreaterOrEqual(at, corner(low)), gx.LessOrEqual(at, corner(high)))
+		return gx.ConvertDType(inside, s.DType())
+	}
+	return gx.Mul(between(2, w, 0, 2), between(1, h, 1, 3))
+}
+
 func checkWindow(s *Scope, x *Node, size int) {
 	if r := x.Rank(); r != 3 && r != 4 || size < 1 || size%2 == 0 {
 		s.Failf("a window of %d pixels on shape %v: expected an odd size and (B,H,W) or (B,H,W,C)", size, x.Shape().Dimensions)
