@@ -22,6 +22,13 @@ func (s session) explain(name string) (string, error) {
 		if !slices.Contains(boundNames(st.node), name) {
 			continue
 		}
+		if u, ok := st.node.(*syntax.Use); ok {
+			for _, e := range doc.Library(u.Library.Text) {
+				if e.Name == name {
+					return plain(e.String()), nil
+				}
+			}
+		}
 		text := st.text + "\n"
 		for _, x := range p.Params {
 			if x.Name == name {

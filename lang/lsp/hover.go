@@ -81,7 +81,13 @@ func aliases(xs []string) string {
 // aboutName is the statement that binds a name, its type and, where it is known, its value.
 func (v view) aboutName(text string, def, at source.Span) string {
 	if def.File != v.file {
-		return fmt.Sprintf("`%s`, from the library %s", text, strings.TrimSuffix(def.File.Name, ".mseg"))
+		library := strings.TrimSuffix(def.File.Name, ".mseg")
+		for _, e := range doc.Library(library) {
+			if e.Name == text {
+				return e.String()
+			}
+		}
+		return fmt.Sprintf("`%s`, from the library %s", text, library)
 	}
 	for _, st := range v.script.Statements {
 		switch st := st.(type) {
@@ -162,19 +168,10 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // comment is the comment directly above a statement.
 func (v view) comment(start int) string {
-	line := v.file.Position(start).Line
-	var out []string
-	for l := line - 1; l > 0; l-- {
-		text := strings.TrimSpace(v.file.Line(l))
-		if !strings.HasPrefix(text, "#") {
-			break
-		}
-		out = append([]string{strings.TrimSpace(strings.TrimLeft(text, "#"))}, out...)
+	if c := doc.CommentAbove(v.file, start); c != "" {
+		return "\n\n" + c
 	}
-	if len(out) == 0 {
-		return ""
-	}
-	return "\n\n" + strings.Join(out, " ")
+	return ""
 }
 
 // aboutField describes a field of the value that ends before the dot: of the expressions that end there, the longest.
