@@ -333,39 +333,3 @@ func (e *Engine) Run(ctx context.Context, p *ir.Program, script string) (*Outcom
 	}
 	return out, e.remember(steps)
 }
-
-// RouteTable is how hard routing divides the tasks, for a plan.
-type RouteTable struct {
-	Name   string  `json:"experts"`
-	Routes []Route `json:"routes"`
-}
-
-// Routes lists the hard routes of a program.
-func (e *Engine) Routes(p *ir.Program) []RouteTable {
-	var out []RouteTable
-	for _, b := range p.Bindings {
-		if n, ok := b.Value.(*ir.Node); ok && n.Op == "route" {
-			out = append(out, RouteTable{b.Name, e.routes(n)})
-		}
-	}
-	return out
-}
-
-// String is the table in columns: path, expert, number of tasks and the first few.
-func (t RouteTable) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "experts %s\n", t.Name)
-	for _, r := range t.Routes {
-		path := r.Path
-		if path == "" {
-			path = "else"
-		}
-		shown := r.Tasks[:min(4, len(r.Tasks))]
-		more := ""
-		if len(shown) < len(r.Tasks) {
-			more = ", …"
-		}
-		fmt.Fprintf(&b, "  %-32s expert %-3d %3d tasks  %s%s\n", path, r.Expert, len(r.Tasks), strings.Join(shown, ", "), more)
-	}
-	return b.String()
-}

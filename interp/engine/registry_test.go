@@ -212,7 +212,7 @@ func TestEveryDescriptionIsUnderstood(t *testing.T) {
 			return err
 		},
 		"expert": func(n *ir.Node) error {
-			_, err := e.routeOf(in("route { /torso: expert(), else: shared }", "else", n))
+			_, _, err := e.routeOf(in("route { /torso: expert(), else: shared }", "else", n))
 			return err
 		},
 		"metric":    func(n *ir.Node) error { _, err := metricSpec(n); return err },
@@ -244,7 +244,7 @@ func lossHasValues(t *testing.T, n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	loss := lossOf(n, 0)
+	loss := lossOf(n, nil, 0)
 	shapes := []graph.Shape{{Dims: []int{2, 3, 4, 4}}, {Dims: []int{2, 3}}, {Dims: []int{2, 4, 4}}}
 	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "loss"}, shapes, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 		return []*graph.Node{loss(s, graph.Outputs{Masks: in[0], IoU: in[1]}, in[2])}

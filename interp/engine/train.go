@@ -292,7 +292,7 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 		}
 		loss = withoutQuality(loss)
 	}
-	cfg.Loss = lossOf(loss, m.Balance)
+	cfg.Loss = lossOf(loss, m.experts(), m.Balance)
 	cfg.Select = validationChoice(loss)
 	return cfg, nil
 }
@@ -333,14 +333,14 @@ func withoutQuality(n *ir.Node) *ir.Node {
 }
 
 // lossOf lowers a loss of the language to a graph: terms outside best_of_masks are those of the first mask.
-func lossOf(n *ir.Node, balance float64) train.Loss {
+func lossOf(n *ir.Node, cfg *experts.Config, balance float64) train.Loss {
 	masks := train.DeeplySupervised(func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
 		return sampleLoss(n, s, out, target)
 	})
 	return func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
 		l := masks(s, out, target)
-		if balance > 0 && len(out.Gates) > 0 {
-			l = gx.Add(l, gx.MulScalar(experts.Balance(out.Gates), balance))
+		if balance > 0 && cfg != nil && len(out.Gates) > 0 {
+			l = gx.Add(l, gx.MulScalar(cfg.Balance(out.Gates), balance))
 		}
 		return l
 	}
