@@ -238,7 +238,11 @@ func (j *Job) trainProgress() func(train.Event) {
 }
 
 func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, error) {
-	cfg := train.Config{Size: m.Built.Config.Image, Epochs: n.Int("epochs"), BatchSize: n.Int("batch"), Seeds: train.SameSeeds(uint64(n.Int("seed")))}
+	batch, err := batchOf(n, m)
+	if err != nil {
+		return train.Config{}, err
+	}
+	cfg := train.Config{Size: m.Built.Config.Image, Epochs: n.Int("epochs"), BatchSize: batch, Seeds: train.SameSeeds(uint64(n.Int("seed")))}
 	opt := n.Node("optimizer")
 	cfg.Rate = opt.Num("rate")
 	if r := n.Arg("rate"); r != nil {
@@ -286,18 +290,27 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 	}
 	cfg.Trainable = keep
 	loss := n.Node("loss")
-	if trainsQuality(loss) && m.Built.Masks == 1 {
+	if trainsQuality(loss) && !m.Built.Quality {
 		// One mask, nothing to choose; a network without a quality head has no such loss.
-		if m.Built.Architecture.Name == "unet" {
-			if n.ArgSpan("loss") != n.Span {
-				return cfg, fault(n.ArgSpan("loss"), "unet predicts no quality; leave quality out of the loss")
-			}
-			loss = withoutQuality(loss)
+		if n.ArgSpan("loss") != n.Span {
+			return cfg, fault(n.ArgSpan("loss"), "%s predicts no quality; leave quality out of the loss", m.Built.Architecture.Name)
 		}
+		loss = withoutQuality(loss)
 	}
 	cfg.Loss = lossOf(loss, m.Balance)
 	cfg.Select = validationChoice(loss)
 	return cfg, nil
+}
+
+// batchOf is the number of samples of a step: as written, or that of the plan that a model was built by.
+func batchOf(n *ir.Node, m *Model) (int, error) {
+	if n.Text("batch") != "planned" {
+		return n.Int("batch"), nil
+	}
+	if m.Built.Config.Plan == nil {
+		return 0, fault(n.ArgSpan("batch"), "batch: planned is the batch that nnunet decided on, and this model is no nnunet; write a number")
+	}
+	return m.Built.Config.Plan.Batch, nil
 }
 
 // validationChoice is the mask that validation measures: the one an evaluation would take. Without a trained quality head and with a loss

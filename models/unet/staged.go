@@ -255,6 +255,24 @@ func (c Staged) block(s *graph.Scope, x *gx.Node, channels int, kernel, stride [
 	return graph.LeakyReLU(gx.Add(x, y), slope)
 }
 
+// Even is the network of a square image whose stages each halve the map and
+// double the channels; two convolutions in each of the encoder's, one in the
+// decoder's.
+func Even(image, base, stages int) (Staged, error) {
+	if stages < 2 || stages > 10 || base < 1 || base > 1<<16 {
+		return Staged{}, fmt.Errorf("unet: %d stages that begin with %d channels, expected 2 to 10 stages and at least 1 channel", stages, base)
+	}
+	c := Staged{Size: []int{image, image}, Kernels: threes(stages, 2), Strides: halves(stages, 2)}
+	for i := range stages {
+		c.Features = append(c.Features, base<<i)
+		c.Encoder = append(c.Encoder, 2)
+		if i > 0 {
+			c.Decoder = append(c.Decoder, 1)
+		}
+	}
+	return c, nil
+}
+
 // threes and halves are what most stages have: kernels of 3, and a stride of 2
 // in all but the first.
 func threes(stages, axes int) [][]int {
