@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/models/sam"
 	"github.com/mseg-lang/mseg/models/unet"
 )
@@ -78,6 +79,14 @@ var architectures = []*Architecture{
 		Name: "own", Image: 128, build: ownNetwork, part: ownPart,
 		Doc: "A network that a script has written; one mask.",
 	},
+	{
+		Name: "residual_unet", Image: 256, build: residualUNet, part: unetPart,
+		Doc: "Residual U-Net: nnU-Net's residual encoder, one mask; the box prompt is a fourth input channel.",
+	},
+	{
+		Name: "nnunet", build: plannedUNet, part: unetPart,
+		Doc: "A U-Net whose stages nnU-Net's rules decided from the data, one mask; the box prompt is a fourth input channel.",
+	},
 }
 
 // All architectures, in the order in which they are listed to users.
@@ -128,8 +137,8 @@ func samMed2D() sam.Config {
 
 func promptable(preset func() sam.Config) func(*Architecture, Config) (*Model, error) {
 	return func(a *Architecture, cfg Config) (*Model, error) {
-		if cfg.NoPrompt || cfg.Base != 0 || cfg.Levels != 0 {
-			return nil, fmt.Errorf("prompt, base and levels can be set on unet only; leave them out")
+		if cfg.NoPrompt || cfg.Base != 0 || cfg.Levels != 0 || cfg.Deep || cfg.Convolutions != nil || cfg.Plan != nil {
+			return nil, fmt.Errorf("prompt, base, levels, convolutions and deep supervision can be set on a unet only; leave them out")
 		}
 		c := preset()
 		c.Image, c.Experts = cfg.Image, cfg.Experts
@@ -139,13 +148,7 @@ func promptable(preset func() sam.Config) func(*Architecture, Config) (*Model, e
 		if err := c.Validate(); err != nil {
 			return nil, err
 		}
-		m := &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks()}
-		for i := range c.Depth {
-			if c.Experts != nil && c.Experts.In(i) {
-				m.Blocks = append(m.Blocks, i)
-			}
-		}
-		return m, nil
+		return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks(), Quality: true, Blocks: adapted(c.Experts, c.Depth)}, nil
 	}
 }
 
@@ -167,27 +170,87 @@ func promptablePart(name string) string {
 
 // plainUNet: 16 channels and five levels unless told otherwise.
 func plainUNet(a *Architecture, cfg Config) (*Model, error) {
-	if cfg.Experts != nil {
-		return nil, fmt.Errorf("it has no transformer blocks that experts could adapt; use one of the vit models or tiny")
+	cfg = unetDefaults(cfg)
+	c := unet.Config{Image: cfg.Image, Base: cfg.Base, Depth: cfg.Levels, Prompt: unetPrompt(cfg), Experts: cfg.Experts}
+	if err := c.Validate(); err != nil {
+		return nil, err
 	}
+	return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: 1, Blocks: adapted(cfg.Experts, c.Depth)}, nil
+}
+
+// residualUNet has the numbers of residual blocks that nnU-Net's preset has.
+func residualUNet(a *Architecture, cfg Config) (*Model, error) {
+	cfg = unetDefaults(cfg)
+	rules := unet.RulesFor(2, true)
+	if cfg.Convolutions == nil {
+		for i := range cfg.Levels {
+			cfg.Convolutions = append(cfg.Convolutions, rules.Encoder[min(i, len(rules.Encoder)-1)])
+		}
+	}
+	if len(cfg.Convolutions) < cfg.Levels {
+		return nil, fmt.Errorf("found numbers of residual blocks for %d levels, expected %d", len(cfg.Convolutions), cfg.Levels)
+	}
+	c, err := unet.Even(cfg.Image, cfg.Base, cfg.Levels)
+	if err != nil {
+		return nil, err
+	}
+	c.Residual, c.Encoder = true, cfg.Convolutions[:cfg.Levels]
+	return staged(a, cfg, c)
+}
+
+// plannedUNet is the network of a plan, which holds its stages.
+func plannedUNet(a *Architecture, cfg Config) (*Model, error) {
+	if cfg.Plan == nil {
+		return nil, fmt.Errorf("it is decided from data; nothing was planned")
+	}
+	c := cfg.Plan.Staged([]int{cfg.Image, cfg.Image})
+	c.Intensities = cfg.Intensities
+	return staged(a, cfg, c)
+}
+
+func staged(a *Architecture, cfg Config, c unet.Staged) (*Model, error) {
+	c.Deep, c.Prompt, c.Experts = cfg.Deep, unetPrompt(cfg), cfg.Experts
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: 1, Blocks: adapted(cfg.Experts, len(c.Features))}, nil
+}
+
+func unetDefaults(cfg Config) Config {
 	if cfg.Base == 0 {
 		cfg.Base = 16
 	}
 	if cfg.Levels == 0 {
 		cfg.Levels = 5
 	}
-	c := unet.Config{Image: cfg.Image, Base: cfg.Base, Depth: cfg.Levels}
+	return cfg
+}
+
+func unetPrompt(cfg Config) unet.Prompt {
 	if cfg.NoPrompt {
-		c.Prompt = unet.None
+		return unet.None
 	}
-	if err := c.Validate(); err != nil {
-		return nil, err
+	return unet.Box
+}
+
+// adapted lists the blocks of a network that have experts.
+func adapted(x *experts.Config, depth int) []int {
+	var blocks []int
+	for i := range depth {
+		if x != nil && x.In(i) {
+			blocks = append(blocks, i)
+		}
 	}
-	return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: 1}, nil
+	return blocks
 }
 
 func unetPart(name string) string {
-	if strings.HasPrefix(name, "down.") {
+	switch {
+	case strings.Contains(name, ".adapter_"):
+		return Adapters
+	case strings.HasPrefix(name, "modal_embed."), strings.HasPrefix(name, "organ_embed."):
+		return Embeddings
+	case strings.HasPrefix(name, "down."), strings.HasPrefix(name, "encoder."):
 		return Encoder
 	}
 	return Decoder

@@ -21,6 +21,7 @@ import (
 	"strings"
 
 	"github.com/mseg-lang/mseg/models/experts"
+	"github.com/mseg-lang/mseg/models/unet"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
@@ -30,10 +31,17 @@ type Config struct {
 	Architecture string
 	Image        int             // side of the square image in pixels
 	Patch        int             // side of a patch in pixels; 0: the architecture's own
-	Experts      *experts.Config // adapts the blocks of the encoder; nil: none
-	NoPrompt     bool            // unet: the network is not shown the box
-	Base, Levels int             // unet: channels of the first level, number of levels
-	Own          graph.Network   // own: what the user has written
+	Experts      *experts.Config // adapts the blocks of the encoder, or the levels of a U-Net's; nil: none
+
+	// U-Nets only.
+	NoPrompt     bool             // the network is not shown the box
+	Base, Levels int              // channels of the first level, number of levels
+	Convolutions []int            // residual blocks of each level
+	Deep         bool             // answers at lower resolutions, for deep supervision
+	Plan         *unet.Plan       // of nnunet
+	Intensities  []unet.Intensity // of nnunet: modalities whose values enter by fixed numbers
+
+	Own graph.Network // own: what a script has written
 }
 
 // Model is an architecture with its sizes settled.
@@ -42,7 +50,7 @@ type Model struct {
 	Config       Config // with defaults filled in
 	Network      graph.Network
 	Masks        int          // candidate masks for each image
-	Quality      bool         // it predicts the IoU of its masks
+	Quality      bool         // it predicts the quality of its masks
 	Blocks       []int        // encoder blocks with experts, in the order of Outputs.Gates
 	Parameters   []graph.Spec // in order of declaration
 }

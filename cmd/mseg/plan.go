@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -41,7 +42,7 @@ func (c planCmd) Run(t *teller) error {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
-		if err := enc.Encode(map[string]any{"stages": append([]engine.Step{}, steps...), "routes": e.Routes(l.Program), "to_run": work}); err != nil {
+		if err := enc.Encode(map[string]any{"stages": append([]engine.Step{}, steps...), "routes": e.Routes(l.Program), "networks": e.NetworkPlans(context.Background(), l.Program), "to_run": work}); err != nil {
 			return err
 		}
 	} else {
@@ -59,6 +60,9 @@ func (c planCmd) Run(t *teller) error {
 		for _, r := range e.Routes(l.Program) {
 			fmt.Println()
 			fmt.Print(r)
+		}
+		for _, n := range e.NetworkPlans(context.Background(), l.Program) {
+			fmt.Printf("\nnetwork %s\n  %s\n", n.Name, n.Text)
 		}
 		fmt.Printf("%s, %d to run\n", plural(len(steps), "stage"), work)
 	}

@@ -325,6 +325,9 @@ func (m *Model) text() (string, error) {
 		{"parameters", fmt.Sprintf("%.0f", all)},
 		{"trainable", fmt.Sprintf("%.0f (%s)", changed, strings.Join(m.Groups, ", "))},
 	}
+	if m.Built.Config.Plan != nil {
+		rows = append(rows, []string{"plan", m.Built.Config.Plan.String()})
+	}
 	if x := m.experts(); x != nil {
 		rows = append(rows, []string{"experts", fmt.Sprintf("%d in each of %s", x.Experts, count(len(m.Built.Blocks), "block"))})
 	}

@@ -72,6 +72,14 @@ var architectures = map[string]func(n *ir.Node) models.Config{
 	"custom_network": func(n *ir.Node) models.Config {
 		return models.Config{Architecture: "own", Image: n.Int("image"), Own: ownNetwork(n.Node("body"))}
 	},
+	"residual_unet": func(n *ir.Node) models.Config {
+		c := preset("residual_unet")(n)
+		c.Deep, c.NoPrompt = n.Flag("deep"), !n.Flag("box")
+		for _, b := range n.Items("blocks") {
+			c.Convolutions = append(c.Convolutions, int(b.(ir.Number).V))
+		}
+		return c
+	},
 	"sam": func(n *ir.Node) models.Config {
 		return preset(map[string]string{"vit_b": "sam_plain", "vit_l": "sam_plain_l", "vit_h": "sam_plain_h"}[n.Text("size")])(n)
 	},

@@ -68,6 +68,9 @@ func (j *Job) provenance(n *ir.Node, evals []evalItem) [][2]string {
 			visit(in)
 		}
 		st, ok := stages[x.Op]
+		if m, is := j.values[j.Engine.Key(x)].(*Model); is && x.Op == "nnunet" {
+			add("plan of "+j.label(x), m.planText(j.Engine))
+		}
 		if !ok || st.run == nil || x.Op == "report" {
 			return
 		}

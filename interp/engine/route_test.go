@@ -109,16 +109,19 @@ func TestExpertsStartAsOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := v.(*Model)
+	params, err := v.(*Model).Params()
+	if err != nil {
+		t.Fatal(err)
+	}
 	blocks := 0
-	for _, name := range m.Params.Names() {
+	for _, name := range params.Names() {
 		head, found := strings.CutSuffix(name, ".adapter_down.0.weight")
 		if !found {
 			continue
 		}
 		blocks++
 		data := func(expert string) []float32 {
-			x, ok := m.Params.Get(head + ".adapter_down." + expert + ".weight")
+			x, ok := params.Get(head + ".adapter_down." + expert + ".weight")
 			if !ok {
 				t.Fatalf("no expert %s", expert)
 			}

@@ -238,7 +238,11 @@ func (j *Job) trainProgress() func(train.Event) {
 }
 
 func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, error) {
-	cfg := train.Config{Size: m.Built.Config.Image, Epochs: n.Int("epochs"), BatchSize: n.Int("batch"), Seeds: train.SameSeeds(uint64(n.Int("seed")))}
+	batch, err := batchOf(n, m)
+	if err != nil {
+		return train.Config{}, err
+	}
+	cfg := train.Config{Size: m.Built.Config.Image, Epochs: n.Int("epochs"), BatchSize: batch, Seeds: train.SameSeeds(uint64(n.Int("seed")))}
 	opt := n.Node("optimizer")
 	cfg.Rate = opt.Num("rate")
 	if r := n.Arg("rate"); r != nil {
@@ -295,6 +299,17 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 	cfg.Loss = lossOf(loss, m.experts(), m.Balance)
 	cfg.Select = validationChoice(loss)
 	return cfg, nil
+}
+
+// batchOf is the number of samples of a step: as written, or that of the plan that a model was built by.
+func batchOf(n *ir.Node, m *Model) (int, error) {
+	if n.Text("batch") != "planned" {
+		return n.Int("batch"), nil
+	}
+	if m.Built.Config.Plan == nil {
+		return 0, fault(n.ArgSpan("batch"), "batch: planned is the batch that nnunet decided on, and this model is no nnunet; write a number")
+	}
+	return m.Built.Config.Plan.Batch, nil
 }
 
 // validationChoice is the mask that validation measures: the one an evaluation would take. Without a trained quality head and with a loss

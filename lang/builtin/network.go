@@ -5,6 +5,8 @@ func init() {
 	registerWords(Words{Name: "vit size", Doc: "encoder of SAM", Items: []string{"vit_b", "vit_l", "vit_h"},
 		Docs: []string{"12 blocks of width 768", "24 blocks of width 1024", "32 blocks of width 1280"}})
 
+	registerWords(Words{Name: "batch size", Items: []string{"planned"}, Doc: "the batch that nnunet decided on"})
+
 	promptable := func(size, multiple string) []Param {
 		return []Param{
 			p("image", "number<px>", size, "side of the input, a multiple of "+multiple).within(16, 2048),
@@ -29,6 +31,32 @@ func init() {
 	register(Builtin{Name: "sam_med2d", Result: result("model"), Stage: true,
 		Doc:    "SAM-Med2D as published (Cheng et al. 2023): SAM ViT-B with a convolutional adapter beside the MLP of every block; masks are painted at a quarter of the image and enlarged.",
 		Params: promptable("256 px", "32 px"), Example: "sam_med2d(image: 256 px)"})
+
+	networks := []Param{
+		p("box", "bool", "true", "show the box prompt to the network, as a further input channel"),
+		p("weights", "file", "", "weights to start from: safetensors, .pth or npz"),
+		p("seed", "int", "0", "seed of the initialisation").atLeast(0),
+	}
+	register(Builtin{Name: "residual_unet", Result: result("model"), Stage: true,
+		Doc: "A residual U-Net: the network of nnU-Net's residual presets (Isensee et al. 2024), with instance norm and leaky ReLU, strided convolutions on the way down and one convolution a level on the way up.",
+		Params: append([]Param{
+			p("image", "number<px>", "128 px", "side of the input").within(16, 2048),
+			p("base", "int", "16", "channels of the first level, doubled at each further one").within(1, 1024),
+			p("depth", "int", "4", "number of levels").within(2, 8),
+			p("blocks", "list<int>", "[1, 3, 4, 6, 6, 6, 6, 6]", "residual blocks of each level").within(1, 100),
+			p("deep", "bool", "false", "deep supervision: coarser answers count in the loss too, with half the weight at each halving"),
+		}, networks...),
+		Example: "residual_unet(image: 128 px, base: 16, depth: 4)"})
+	register(Builtin{Name: "nnunet", Result: result("model"), Stage: true,
+		Doc: "A U-Net that configures itself from prepared training samples by the rules of nnU-Net (Isensee et al. 2021): size and spacing decide how often which axis is halved and with which kernels, 32 channels double up to 512, the memory decides the batch, the values of the foreground how CT enters. `mseg plan` and the report show the plan. " +
+			"nnU-Net trains with poly(0.9), dice + bce and deep supervision; batch: planned takes the batch of the plan.",
+		Params: append([]Param{
+			piped("data", "data", "prepared training samples, all of one square size"),
+			p("residual", "bool", "false", "residual encoder, as in the preset ResEnc M"),
+			p("memory", "number<GiB>", "8 GiB", "memory of the device that nnU-Net's budget is for").above(0),
+			p("deep", "bool", "true", "deep supervision: coarser answers count in the loss too, with half the weight at each halving"),
+		}, networks...),
+		Example: "phantom() |> prep(percentile(0.5 % .. 99.5 %) |> resize(64 px)) |> nnunet(memory: 4 GiB)"})
 }
 
 func init() {

@@ -1,13 +1,17 @@
-// Package unet is the plain U-Net that every other model has to beat: two
-// convolutions a level, instance norm, leaky ReLU, max pooling on the way
-// down, transposed convolutions on the way up, and a skip connection between
-// the two at every level (Ronneberger et al. 2015; norm and activation as in
-// nnU-Net, Isensee et al. 2021).
+// Package unet holds the convolutional networks that every other model has to
+// beat. [Config] is the plain U-Net: two convolutions a level, instance norm,
+// leaky ReLU, max pooling on the way down, transposed convolutions on the way
+// up, and a skip connection between the two at every level (Ronneberger et al.
+// 2015; norm and activation as in nnU-Net, Isensee et al. 2021). [Staged] is
+// nnU-Net's own network, plain or residual, stage by stage, and [PlanFor] is how
+// nnU-Net decides on its stages from the data.
 //
-// Given an image with values 0..255 it answers the logits of one mask. It can
+// Given an image with values 0..255 they answer the logits of one mask. They can
 // be told where to look: with [Box] the box prompt enters as a fourth channel
-// that is 1 inside the box and 0 outside. It knows nothing of task, organ or
-// modality.
+// that is 1 inside the box and 0 outside. Of task, organ and modality they know
+// only what experts tell them, which adapt the levels of the encoder: the map of
+// features x of a level becomes x + scale·Σ gate·expert(x), which is what skip
+// connection and next level see, and the gate sees the mean of the map.
 package unet
 
 import (
@@ -16,6 +20,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
@@ -33,6 +38,8 @@ type Config struct {
 	Base   int // channels of the first level; doubled at each further one
 	Depth  int // levels, at least 1
 	Prompt Prompt
+
+	Experts *experts.Config // adapts the levels of the encoder; nil: none
 }
 
 // instanceNormEps and slope are PyTorch's and nnU-Net's constants.
@@ -53,6 +60,9 @@ func (c Config) Validate() error {
 	case c.Prompt != Box && c.Prompt != None:
 		return fmt.Errorf("unet: prompt kind %d is unknown", c.Prompt)
 	}
+	if c.Experts != nil {
+		return c.Experts.Validate(c.Depth)
+	}
 	return nil
 }
 
@@ -61,15 +71,26 @@ func (c Config) Network() graph.Network {
 	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 		x := graph.InstanceNorm(s, in.Image, instanceNormEps, false) // (B,S,S,3), each image and colour standardised
 		if c.Prompt == Box {
-			x = gx.Concatenate([]*gx.Node{x, c.filled(in.Box)}, -1) // (B,S,S,4)
+			x = gx.Concatenate([]*gx.Node{x, filled(in.Box, c.Image)}, -1) // (B,S,S,4)
 		}
+		var context experts.Context
+		if c.Experts != nil {
+			context = c.Experts.Look(s, in)
+		}
+		var gates []*gx.Node
 
 		skips := make([]*gx.Node, c.Depth)
 		for i := range c.Depth {
 			if i > 0 {
 				x = graph.MaxPool2(s, x)
 			}
-			x = twice(s.In("down.%d", i), x, c.Base<<i) // (B,S/2ⁱ,S/2ⁱ,base·2ⁱ)
+			down := s.In("down.%d", i)
+			x = twice(down, x, c.Base<<i) // (B,S/2ⁱ,S/2ⁱ,base·2ⁱ)
+			if c.Experts != nil && c.Experts.In(i) {
+				var gate *gx.Node
+				x, gate = c.Experts.Adapt(down, context, x, x)
+				gates = append(gates, gate)
+			}
 			skips[i] = x
 		}
 		for i := c.Depth - 2; i >= 0; i-- {
@@ -77,8 +98,8 @@ func (c Config) Network() graph.Network {
 			x = graph.ConvTranspose2d(up.In("expand"), x, c.Base<<i, graph.Conv{Kernel: 2, Stride: 2})
 			x = twice(up, gx.Concatenate([]*gx.Node{skips[i], x}, -1), c.Base<<i)
 		}
-		logits := graph.Conv2d(s.In("head"), x, 1, graph.Conv{Kernel: 1})    // (B,S,S,1)
-		return graph.Outputs{Masks: gx.TransposeAllAxes(logits, 0, 3, 1, 2)} // (B,1,S,S)
+		logits := graph.Conv2d(s.In("head"), x, 1, graph.Conv{Kernel: 1}) // (B,S,S,1)
+		return graph.Outputs{Masks: channelsFirst(logits), Gates: gates}  // (B,1,S,S)
 	}
 }
 
@@ -95,11 +116,11 @@ func twice(s *graph.Scope, x *gx.Node, channels int) *gx.Node {
 // filled is 1 in pixels from x0 to x1 and from y0 to y1, both included, and 0
 // elsewhere.
 //
-// box: (B,4). Returns (B,S,S,1).
-func (c Config) filled(box *gx.Node) *gx.Node {
+// box: (B,4). Returns (B,size,size,1).
+func filled(box *gx.Node, size int) *gx.Node {
 	side := func(axis, low, high int) *gx.Node { // 1 between two sides of the box
 		dims := []int{1, 1, 1, 1}
-		dims[axis] = c.Image
+		dims[axis] = size
 		at := gx.Iota(box.Graph(), shapes.Make(box.DType(), dims...), axis)
 		corner := func(i int) *gx.Node {
 			return gx.Reshape(gx.SliceAxis(box, 1, gx.AxisElem(i)), -1, 1, 1, 1)

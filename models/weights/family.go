@@ -19,6 +19,8 @@ const (
 	MedSegXV2 = "MedSegX v2" // levels of the organ weighed first
 	Experts   = "SAM with experts"
 	UNet      = "U-Net" // this program's
+	NNUNet    = "nnU-Net"
+	ResEnc    = "nnU-Net with a residual encoder"
 )
 
 // Family is what names and shapes tell about a state dict. Numbers that cannot
@@ -37,6 +39,9 @@ type Family struct {
 	Bottleneck int   `json:"bottleneck,omitempty"`
 	Embedding  int   `json:"embedding,omitempty"`
 	Adapted    []int `json:"adapted_blocks,omitempty"`
+	Axes       int   `json:"axes,omitempty"`     // of nnU-Net: 2 for images, 3 for volumes
+	Channels   int   `json:"channels,omitempty"` // of nnU-Net's input
+	Outputs    int   `json:"outputs,omitempty"`  // of nnU-Net
 	// FullResolution says that masks are painted at the image's size.
 	FullResolution bool `json:"full_resolution,omitempty"`
 }
@@ -117,6 +122,10 @@ func Recognise(dims map[string][]int) Family {
 		f.Name = SAM
 	case dims["down.0.conv0.weight"] != nil && dims["head.weight"] != nil:
 		f.unet(dims)
+	case dims[plainStage] != nil && dims["decoder.seg_layers.0.weight"] != nil:
+		f.nnunet(dims, NNUNet, plainStage)
+	case dims[residualStem] != nil && dims["decoder.seg_layers.0.weight"] != nil:
+		f.nnunet(dims, ResEnc, residualStem)
 	default:
 		for name := range dims {
 			for _, o := range others {
@@ -158,7 +167,48 @@ func (f *Family) unet(dims map[string][]int) {
 	for dims[fmt.Sprintf("down.%d.conv0.weight", f.Depth)] != nil {
 		f.Depth++
 	}
+	f.adapters(dims, "down.")
 }
+
+// The first convolution of nnU-Net's networks.
+const (
+	plainStage   = "encoder.stages.0.0.convs.0.conv.weight"
+	residualStem = "encoder.stem.convs.0.conv.weight"
+)
+
+func (f *Family) nnunet(dims map[string][]int, name, first string) {
+	f.Name = name
+	if d := dims[first]; len(d) > 2 {
+		f.Width, f.Channels, f.Axes = d[0], d[1], len(d)-2
+	}
+	if d := dims["decoder.seg_layers.0.weight"]; len(d) > 0 {
+		f.Outputs = d[0]
+	}
+	for dims[fmt.Sprintf("encoder.stages.%d.0.convs.0.conv.weight", f.Depth)] != nil || dims[fmt.Sprintf("encoder.stages.%d.blocks.0.conv1.conv.weight", f.Depth)] != nil {
+		f.Depth++
+	}
+	f.adapters(dims, "encoder.stages.")
+}
+
+// adapters fills in the experts of a U-Net.
+func (f *Family) adapters(dims map[string][]int, levels string) {
+	for i := range f.Depth {
+		d := dims[fmt.Sprintf("%s%d.adapter_down.0.weight", levels, i)]
+		if len(d) != 2 {
+			continue
+		}
+		f.Adapted = append(f.Adapted, i)
+		experts := 0
+		for ; len(d) == 2; d = dims[fmt.Sprintf("%s%d.adapter_down.%d.weight", levels, i, experts)] {
+			experts++
+			f.Bottleneck = max(f.Bottleneck, d[0])
+		}
+		f.Experts = max(f.Experts, experts)
+	}
+}
+
+// convolutional is true for U-Nets of all kinds.
+func (f Family) convolutional() bool { return slices.Contains([]string{UNet, NNUNet, ResEnc}, f.Name) }
 
 // Promptable is true for SAM and what was made of it.
 func (f Family) Promptable() bool {
@@ -170,8 +220,18 @@ func (f Family) String() string {
 	switch {
 	case f.Name == "":
 		return "a network that is not recognised"
-	case f.Name == UNet:
-		return fmt.Sprintf("U-Net, %d channels, %d levels", f.Width, f.Depth)
+	case f.convolutional():
+		parts := []string{f.Name, fmt.Sprintf("%d channels", f.Width), fmt.Sprintf("%d levels", f.Depth)}
+		if f.Axes == 3 {
+			parts[0] += " for volumes"
+		}
+		if f.Channels > 0 {
+			parts = append(parts, fmt.Sprintf("input of %d, output of %d", f.Channels, f.Outputs))
+		}
+		if f.Experts > 0 {
+			parts = append(parts, f.adaptedText("level"))
+		}
+		return strings.Join(parts, ", ")
 	case !f.Promptable():
 		return f.Name
 	}
@@ -200,16 +260,19 @@ func (f Family) String() string {
 		parts = append(parts, fmt.Sprintf("%d px in patches of %d", f.Image, f.Patch))
 	}
 	if f.Experts > 0 {
-		where := fmt.Sprintf("%d blocks", len(f.Adapted))
-		if len(f.Adapted) == 1 {
-			where = "1 block"
-		}
-		parts = append(parts, fmt.Sprintf("%d experts of %d units in %s", f.Experts, f.Bottleneck, where))
+		parts = append(parts, f.adaptedText("block"))
 	}
 	if f.FullResolution {
 		parts = append(parts, "masks at full resolution")
 	}
 	return strings.Join(parts, ", ")
+}
+
+func (f Family) adaptedText(part string) string {
+	if len(f.Adapted) != 1 {
+		part += "s"
+	}
+	return fmt.Sprintf("%d experts of %d units in %d %s", f.Experts, f.Bottleneck, len(f.Adapted), part)
 }
 
 // unprefixed drops what all names begin with; see [Names].

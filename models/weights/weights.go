@@ -43,7 +43,7 @@ type Report struct {
 	Missing    []string   // in the model, not in the file
 	Unexpected []string   // in the file, not in the model
 	Mismatched []Mismatch // in both, with different shapes; not loaded
-	Ignored    []string   // constants that some programs store beside the parameters
+	Ignored    []string   // constants that some programs store beside the parameters, and second names of the same tensor
 	Resized    []string   // by Fit: tables of positions that were interpolated; loaded as well
 	Fresh      []string   // by Fit: layers that SAM does not have; they keep their first values
 }
@@ -120,6 +120,12 @@ var constants = []string{
 	"pixel_mean", "pixel_std",
 }
 
+// isSecondName is true for names under which nnU-Net's networks store a tensor
+// again: their blocks hold each layer twice, and their decoder the encoder.
+func isSecondName(name string) bool {
+	return strings.HasPrefix(name, "decoder.encoder.") || strings.Contains(name, ".all_modules.")
+}
+
 // Load copies into a model's parameters what a state dict has for them. specs
 // are the parameters the model asks for; those not found keep their values.
 func Load(into *graph.Params, specs []graph.Spec, from *graph.Params) (Report, error) {
@@ -144,7 +150,7 @@ func Load(into *graph.Params, specs []graph.Spec, from *graph.Params) (Report, e
 	for _, name := range from.Names() {
 		switch {
 		case known[name]:
-		case slices.Contains(constants, name):
+		case slices.Contains(constants, name), isSecondName(name):
 			r.Ignored = append(r.Ignored, name)
 		default:
 			r.Unexpected = append(r.Unexpected, name)

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/lang/types"
+	"github.com/mseg-lang/mseg/models"
+	"github.com/mseg-lang/mseg/models/unet"
+)
+
+func init() {
+	register("nnunet", stage{version: 1, tree: true, contents: weightsContents, value: nnunetValue})
+}
+
+// nnunetValue decides on a network from prepared samples, as nnU-Net does from its resampled images.
+func nnunetValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
+	d, err := e.dataArg(ctx, n, "data")
+	if err != nil {
+		return nil, err
+	}
+	span := n.ArgSpan("data")
+	if !d.Prepared {
+		return nil, fault(span, "these data are not prepared; nnunet plans for what training will see: pass them through prep(…) first")
+	}
+	print, err := fingerprint(d)
+	if err != nil {
+		return nil, at(span, err)
+	}
+	memory, _ := n.Arg("memory").(ir.Number)
+	kib, _ := types.Canonical(memory.V, memory.Unit)
+	residual := n.Flag("residual")
+	p, err := unet.PlanFor(print, unet.RulesFor(len(print.Shape), residual), residual, kib/(1<<20))
+	if err != nil {
+		return nil, at(span, err)
+	}
+	side := print.Shape[0]
+	if p.Patch[0] < side || p.Patch[1] < side {
+		return nil, fault(span, "the plan cuts images of %d px into patches of %d×%d, but networks here see whole images; write resize(%d px), or give more memory", side, p.Patch[1], p.Patch[0], min(p.Patch[0], p.Patch[1]))
+	}
+	return e.model(n, models.Config{Architecture: "nnunet", Image: side, Plan: &p, Intensities: e.intensities(d), Deep: n.Flag("deep"), NoPrompt: !n.Flag("box")})
+}
+
+// fingerprint is what nnU-Net's rules look at. All samples must have one square size, as training needs them.
+func fingerprint(d *Data) (unet.Fingerprint, error) {
+	if len(d.Samples) == 0 {
+		return unet.Fingerprint{}, fmt.Errorf("there is no sample in these data")
+	}
+	side := d.Samples[0].Width
+	var rows, columns []float64 // spacing, mm
+	for _, s := range d.Samples {
+		if s.Width != side || s.Height != side {
+			return unet.Fingerprint{}, fmt.Errorf("sample %s has %d×%d px and the first %d×%d; all must have one square size: write resize(…) in the prep", s.Key(), s.Width, s.Height, d.Samples[0].Width, d.Samples[0].Height)
+		}
+		if s.SpacingX > 0 && s.SpacingY > 0 {
+			rows, columns = append(rows, s.SpacingY), append(columns, s.SpacingX)
+		}
+	}
+	f := unet.Fingerprint{Shape: []int{side, side}, Spacing: []float64{1, 1}, Values: float64(side) * float64(side) * float64(len(d.Samples)), Outputs: 1}
+	if len(rows) > 0 {
+		f.Spacing = []float64{median(rows), median(columns)}
+	}
+	return f, nil
+}
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	n := len(x)
+	return (x[(n-1)/2] + x[n/2]) / 2
+}
+
+// intensities are nnU-Net's numbers for CT, whose values mean the same in all images: the values of the foreground of all samples are cut at
+// their percentiles 0.5 and 99.5, and have a mean and a deviation. Images that were not brought to 0..255 by one window have no such common
+// values; like those of other modalities they are standardised one by one.
+func (e *Engine) intensities(d *Data) []unet.Intensity {
+	for _, p := range d.Preps {
+		if p.Window == nil {
+			return nil
+		}
+	}
+	counts := map[int]*[256]int{}
+	var rows []int
+	for _, s := range d.Samples {
+		row, m, ok := e.tree.Modality(s.Modality)
+		if !ok || m.Name != "CT" && m.Name != "CTA" && m.Name != "CBCT" {
+			continue
+		}
+		if counts[row] == nil {
+			counts[row] = &[256]int{}
+			rows = append(rows, row)
+		}
+		for i, inside := range s.Mask {
+			if inside != 0 {
+				for c := range s.Channels {
+					counts[row][s.Image[i*s.Channels+c]]++
+				}
+			}
+		}
+	}
+	slices.Sort(rows)
+	var out []unet.Intensity
+	for _, row := range rows {
+		if x, ok := intensityOf(counts[row]); ok {
+			x.Modality = row
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// intensityOf describes values by how often each occurs; ok is false where there are none, or all are the same.
+func intensityOf(counts *[256]int) (unet.Intensity, bool) {
+	n, sum, squares := 0, 0.0, 0.0
+	for v, k := range counts {
+		n += k
+		sum += float64(k * v)
+		squares += float64(k * v * v)
+	}
+	if n == 0 {
+		return unet.Intensity{}, false
+	}
+	at := func(rank int) float64 {
+		for v, k := range counts {
+			if rank -= k; rank < 0 {
+				return float64(v)
+			}
+		}
+		return 255
+	}
+	percentile := func(p float64) float64 { // numpy's, linear between ranks
+		place := p / 100 * float64(n-1)
+		low := math.Floor(place)
+		return at(int(low)) + (place-low)*(at(min(int(low)+1, n-1))-at(int(low)))
+	}
+	mean := sum / float64(n)
+	deviation := math.Sqrt(max(0, squares/float64(n)-mean*mean))
+	if deviation < 1e-6 {
+		return unet.Intensity{}, false
+	}
+	return unet.Intensity{Low: percentile(0.5), High: percentile(99.5), Mean: mean, Deviation: deviation}, true
+}
+
+// planText says what nnunet decided, in one line.
+func (m *Model) planText(e *Engine) string {
+	p := m.Built.Config.Plan
+	parts := []string{p.String()}
+	if m.Built.Config.Deep {
+		parts = append(parts, "deep supervision")
+	}
+	for _, x := range m.Built.Config.Intensities {
+		parts = append(parts, fmt.Sprintf("%s cut to %.0f .. %.0f, minus %.1f, by %.1f", e.tree.Modalities[x.Modality].Name, x.Low, x.High, x.Mean, x.Deviation))
+	}
+	if len(m.Built.Config.Intensities) == 0 {
+		parts = append(parts, "each image standardised")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// NetworkPlan is what nnunet decides for a model of the script.
+type NetworkPlan struct {
+	Name  string     `json:"model"`
+	Plan  *unet.Plan `json:"plan,omitempty"`
+	Text  string     `json:"text"`
+	Ready bool       `json:"ready"` // false: the data have to be prepared first
+}
+
+// NetworkPlans lists the networks of a program that are decided from data. Nothing is run: a plan for data that are not prepared yet is not ready.
+func (e *Engine) NetworkPlans(ctx context.Context, p *ir.Program) []NetworkPlan {
+	var out []NetworkPlan
+	seen := map[*ir.Node]bool{}
+	var visit func(n *ir.Node, name string)
+	visit = func(n *ir.Node, name string) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		for _, in := range n.Inputs() {
+			visit(in, name)
+		}
+		if n.Op != "nnunet" {
+			return
+		}
+		if n.Label != "" {
+			name = n.Label
+		}
+		plan := NetworkPlan{Name: name, Text: "decided when its data are prepared"}
+		if e.ready(n) {
+			v, err := e.Value(ctx, n)
+			if m, ok := v.(*Model); ok && err == nil {
+				plan.Plan, plan.Text, plan.Ready = m.Built.Config.Plan, m.planText(e), true
+			} else {
+				plan.Text = firstLine(err)
+			}
+		}
+		out = append(out, plan)
+	}
+	for _, b := range p.Bindings {
+		if n, ok := b.Value.(*ir.Node); ok {
+			visit(n, b.Name)
+		}
+	}
+	return out
+}
+
+// ready says whether everything that a node is computed from is in the store.
+func (e *Engine) ready(n *ir.Node) bool {
+	for _, in := range e.inputs(n) {
+		if st, ok := stages[in.Op]; ok && st.run != nil && !e.store.Has(e.Key(in)) || !e.ready(in) {
+			return false
+		}
+	}
+	return true
+}
