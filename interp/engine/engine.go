@@ -262,6 +262,11 @@ func (e *Engine) kept(ctx context.Context, st *stage, n *ir.Node, key string) (v
 	if err != nil {
 		return nil, err
 	}
+	if n.Op == "train" || n.Op == "finetune" {
+		if err := e.store.Join(e.lineage(n), n.Int("epochs"), key); err != nil {
+			return nil, err
+		}
+	}
 	if err := e.store.Done(key); err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/gomlx/gomlx/ml/nn"
 )
 
-
 // Precision is the type in which matrix products and convolutions of a training
 // step are computed. Parameters, the optimiser's tensors, activations between
 // the layers, norms, softmax, losses and reductions are float32 in any case:

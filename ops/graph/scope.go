@@ -33,7 +33,7 @@ type construction struct {
 	// recompute lets Block have effect.
 	recompute bool
 	scale     *Node // [loss scale, 1/loss scale], if there is one
-	wantTap  func(name string) bool
+	wantTap   func(name string) bool
 
 	feeds  []feed // in order of the graph's parameters
 	params map[string]*Node

@@ -222,7 +222,7 @@ func TestAverageIsWhatIsValidatedAndReturned(t *testing.T) {
 	_, state, _, _, err := func() (*graph.Params, *graph.OptimizerState, progress, bool, error) {
 		cfg.Dir = t.TempDir()
 		mustRun(t, b, tiny, sound(6), cfg)
-		return load(cfg.Dir+"/"+lastFile, settingsOf(t, cfg, 6), []string{"adamw.first", "adamw.second", "average"})
+		return load(cfg.Dir+"/"+LastFile, settingsOf(t, cfg, 6), []string{"adamw.first", "adamw.second", "average"})
 	}()
 	if err != nil || state.Slots["average"].Len() == 0 || state.Slots["average"].Len() != state.Slots["adamw.first"].Len() {
 		t.Errorf("the checkpoint holds no average: %v", err)

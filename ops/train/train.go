@@ -154,7 +154,7 @@ func (r *run) start(b *graph.Backend, given *graph.Params) error {
 	r.settings = r.cfg.settings(r.data.Len(), r.step.Trained())
 	var state *graph.OptimizerState
 	if r.cfg.Resume {
-		saved, opt, p, ok, err := load(r.file(lastFile), r.settings, r.step.Slots())
+		saved, opt, p, ok, err := load(r.file(LastFile), r.settings, r.step.Slots())
 		if err != nil {
 			return err
 		}
@@ -165,11 +165,11 @@ func (r *run) start(b *graph.Backend, given *graph.Params) error {
 			}
 			state, r.progress = opt, p
 			if p.Step > r.perEpoch*r.cfg.Epochs {
-				return fmt.Errorf("%s has already been trained for %d steps, %d are asked for", r.file(lastFile), p.Step, r.perEpoch*r.cfg.Epochs)
+				return fmt.Errorf("%s has already been trained for %d steps, %d are asked for", r.file(LastFile), p.Step, r.perEpoch*r.cfg.Epochs)
 			}
 		}
 		if ok && p.BestEpoch > 0 {
-			best, err := loadBest(r.file(bestFile))
+			best, err := loadBest(r.file(BestFile))
 			if err != nil {
 				return fmt.Errorf("the best parameters so far are needed to continue: %w", err)
 			}
@@ -411,7 +411,7 @@ func (r *run) endEpoch(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				if err := saveBest(r.file(bestFile), changed, record.Epoch, dice); err != nil {
+				if err := saveBest(r.file(BestFile), changed, record.Epoch, dice); err != nil {
 					return err
 				}
 			}
@@ -442,7 +442,7 @@ func (r *run) checkpoint() error {
 	if err != nil {
 		return err
 	}
-	return save(r.file(lastFile), params, state, r.progress, r.settings)
+	return save(r.file(LastFile), params, state, r.progress, r.settings)
 }
 
 func (r *run) result() (*Result, error) {

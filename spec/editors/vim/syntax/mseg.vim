@@ -5,7 +5,7 @@ endif
 
 " Names first: of two items that begin at one place Vim takes the later one, keywords before all.
 syntax match msegName /\<\h\w*\>/
-syntax match msegBuiltin /\<\%(adamw\|adapt\|assd\|augment\|bce\|best\|best_of_masks\|boundary_iou\|box\|box_ellipse\|box_fill\|by\|cldice\|compare\|constant\|crop\|dice\|evaluate\|expert\|extend\|finetune\|focus\|gates\|hd95\|hierarchy\|iou\|last\|masd\|medsegdb\|mixture\|none\|nsd\|percentile\|phantom\|poly\|precision\|prep\|quality\|report\|resize\|route\|rvd\|sam_tiny\|sam_vit_b\|sensitivity\|shared\|slices\|soft\|specificity\|take\|top\|train\|unet\|unplaced\|volumes\|warmup_cosine\|where\|window\)\>/
+syntax match msegBuiltin /\<\%(adamw\|adapt\|assd\|augment\|bce\|best\|best_of_masks\|boundary_iou\|box\|box_ellipse\|box_fill\|by\|cldice\|compare\|constant\|crop\|dice\|evaluate\|expert\|extend\|finetune\|focus\|gates\|hd95\|hierarchy\|iou\|last\|masd\|medsegdb\|mixture\|none\|nsd\|patience\|percentile\|phantom\|poly\|precision\|prep\|quality\|report\|resize\|route\|rvd\|sam_tiny\|sam_vit_b\|sensitivity\|sgd\|shared\|slices\|soft\|specificity\|step_decay\|take\|top\|train\|unet\|unplaced\|volumes\|warmup_cosine\|where\|window\)\>/
 syntax match msegType /\<\%(number\|int\|string\|bool\|data\|prep\|split\|taxonomy\|experts\|model\|eval\|compare\|figure\|report\)\>\ze\s*\%([,)=]\|in\>\|$\)/
 syntax match msegKey /\<\h\w*\>\ze\s*:/
 syntax match msegControl /\<\%(else\|for\|if\)\>/
