@@ -35,6 +35,9 @@ type Config struct {
 	Backend string // go, xla, xla:PATH or "" (see graph.Open)
 	Script  string // text of the script, shown in reports; "" in the REPL
 	Events  func(Event)
+
+	// TensorBoard is a folder for event files of trainings; "" means none. It has no influence on any result.
+	TensorBoard string
 }
 
 // Event tells what a run is doing. Subscribers (terminal bar, JSON lines) must not block.

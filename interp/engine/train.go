@@ -153,7 +153,9 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		return nil, err
 	}
 	cfg.Resume = true
-	cfg.Progress = j.trainProgress()
+	progress, drawn := j.trainProgress(), j.curvesOf()
+	defer drawn.close()
+	cfg.Progress = func(ev train.Event) { progress(ev); drawn.event(ev) }
 	start := time.Now()
 	res, err := train.Run(ctx, b, m.Built.Network, m.Params, samples, cfg)
 	if err != nil {

@@ -446,3 +446,18 @@ func TestNaNInAPartNamesThePart(t *testing.T) {
 		t.Fatalf("training on an image with NaN in parts of two returned %v", err)
 	}
 }
+
+func TestBatchThatCannotFitIsToldBeforeItIsMade(t *testing.T) {
+	cfg := config()
+	cfg.BatchSize = 1 << 30 // some 10 TB
+	_, err := Run(context.Background(), open(t, "go"), tiny, nil, sound(2), cfg)
+	var want *graph.MemoryError
+	if !errors.As(err, &want) || want.Needed != 3*16*side*side<<30 {
+		t.Fatalf("a batch of 2³⁰ gives %v", err)
+	}
+	for _, part := range []string{"TiB are needed", "GiB are free", "lower the batch of 1073741824 (batch: 536870912 with accumulate: 2 takes the same steps)", "image of 24 px", "recompute: true"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in %v", part, err)
+		}
+	}
+}

@@ -66,9 +66,12 @@ func Run(ctx context.Context, b *graph.Backend, net graph.Network, params *graph
 	}
 	each := cfg.BatchSize * cfg.parts()
 	r := &run{cfg: cfg, data: data, perEpoch: (data.Len() + each - 1) / each}
+	if err := cfg.fits(); err != nil {
+		return nil, err
+	}
 	r.report(Event{Phase: "compiling"})
 	if err := r.compile(b, net); err != nil {
-		return nil, err
+		return nil, cfg.explained(err)
 	}
 	defer r.free()
 	if err := r.start(b, params); err != nil {
@@ -313,7 +316,7 @@ func (r *run) take(ctx context.Context, next func() (*batch, error), free func(*
 		return &NotFiniteError{Epoch: epoch, Step: done + 1, Loss: got.Loss, Samples: names, cause: err}
 	}
 	if err != nil {
-		return r.explained(err)
+		return r.cfg.explained(err)
 	}
 	r.progress.Step++
 	r.progress.LossSum += got.Loss * float64(n)
