@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/models"
 	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/train"
 )
@@ -23,7 +26,13 @@ func optimizerOf(n *ir.Node, m *Model, samples int, cfg *train.Config) error {
 		return fault(opt.Span, "%s is no optimizer", opt.Op)
 	}
 	rates, _ := opt.Arg("rates").(ir.Map)
-	for _, e := range rates.Entries {
+	// The order of a map means nothing: what a part is given counts, all is for the rest.
+	entries := slices.Clone(rates.Entries)
+	slices.SortStableFunc(entries, func(a, b ir.Entry) int {
+		rank := map[bool]int{true: 0, false: 1}
+		return rank[a.Key == models.All] - rank[b.Key == models.All]
+	})
+	for _, e := range entries {
 		contains, err := m.Built.Group(e.Key)
 		if err != nil {
 			return fault(e.Span, "%w", err)

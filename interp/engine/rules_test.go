@@ -55,6 +55,7 @@ func TestRulesOfATraining(t *testing.T) {
 			train.Schedule{Kind: "step_decay", EverySteps: 7, Factor: 0.1}},
 		// 103 samples in batches of 5, four to a step, are 6 steps an epoch.
 		{"accumulate: 4, optimizer: adamw(1e-3, schedule: warmup_cosine(12 steps))", func(c train.Config) any { return c.Schedule.Warmup }, 2.0},
+		{"optimizer: adamw(1e-3, rates: { decoder: 2, all: 0.5 })", func(c train.Config) any { return []string{c.Groups[0].Name, c.Groups[1].Name} }, []string{"all", "decoder"}},
 		{"optimizer: adamw(1e-3, rates: { encoder: 0.1, decoder: 2 })", func(c train.Config) any {
 			var got []any
 			for _, g := range c.Groups {

@@ -32,7 +32,7 @@ func init() {
 // groupParams are the optional parameters of an optimiser that make its groups of parameters.
 func groupParams() []Param {
 	return []Param{
-		p("rates", "map<number>", "", "factors on the learning rate by part of the model, { encoder: 0.1 }: encoder, experts, prompt, decoder, all; of two that hold a parameter the last counts, outside all it is 1"),
+		p("rates", "map<number>", "", "factors on the learning rate by part of the model, { encoder: 0.1 }: encoder, experts, prompt, decoder, and all for what no other entry names; 1 without an entry"),
 		p("no_decay", "list<word<undecayed>>", "", "parameters without weight decay: [norm, bias]"),
 	}
 }
