@@ -126,7 +126,7 @@ func TestBalanceBesideDeepSupervision(t *testing.T) {
 			if deep {
 				out.Deep = []*graph.Node{in[1]}
 			}
-			return []*graph.Node{gx.ReduceAllMean(lossOf(n, balance)(s, out, in[3]))}
+			return []*graph.Node{gx.ReduceAllMean(lossOf(n, &experts.Config{Experts: 3}, balance)(s, out, in[3]))}
 		})
 		if err != nil {
 			t.Fatal(err)

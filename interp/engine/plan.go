@@ -106,6 +106,9 @@ func (e *Engine) Plan(p *ir.Program, script string) ([]Step, error) {
 			s.Why = "done before"
 		} else {
 			s.Why = e.why(n, last, steps)
+			if p := e.prolongation(n); p != "" {
+				s.Why += "; " + p
+			}
 		}
 		steps = append(steps, s)
 	}

@@ -222,7 +222,7 @@ func TestAverageIsWhatIsValidatedAndReturned(t *testing.T) {
 	_, state, _, _, err := func() (*graph.Params, *graph.OptimizerState, progress, bool, error) {
 		cfg.Dir = t.TempDir()
 		mustRun(t, b, tiny, sound(6), cfg)
-		return load(cfg.Dir+"/"+lastFile, settingsOf(t, cfg, 6), []string{"adamw.first", "adamw.second", "average"})
+		return load(cfg.Dir+"/"+LastFile, settingsOf(t, cfg, 6), []string{"adamw.first", "adamw.second", "average"})
 	}()
 	if err != nil || state.Slots["average"].Len() == 0 || state.Slots["average"].Len() != state.Slots["adamw.first"].Len() {
 		t.Errorf("the checkpoint holds no average: %v", err)
@@ -444,5 +444,20 @@ func TestNaNInAPartNamesThePart(t *testing.T) {
 	var bad *NotFiniteError
 	if !errors.As(err, &bad) || !slices.Contains(bad.Samples, "ellipse e") || len(bad.Samples) != 2 {
 		t.Fatalf("training on an image with NaN in parts of two returned %v", err)
+	}
+}
+
+func TestBatchThatCannotFitIsToldBeforeItIsMade(t *testing.T) {
+	cfg := config()
+	cfg.BatchSize = 1 << 30 // some 10 TB
+	_, err := Run(context.Background(), open(t, "go"), tiny, nil, sound(2), cfg)
+	var want *graph.MemoryError
+	if !errors.As(err, &want) || want.Needed != 3*16*side*side<<30 {
+		t.Fatalf("a batch of 2³⁰ gives %v", err)
+	}
+	for _, part := range []string{"TiB are needed", "GiB are free", "lower the batch of 1073741824 (batch: 536870912 with accumulate: 2 takes the same steps)", "image of 24 px", "recompute: true"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in %v", part, err)
+		}
 	}
 }

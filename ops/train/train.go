@@ -66,9 +66,12 @@ func Run(ctx context.Context, b *graph.Backend, net graph.Network, params *graph
 	}
 	each := cfg.BatchSize * cfg.parts()
 	r := &run{cfg: cfg, data: data, perEpoch: (data.Len() + each - 1) / each}
+	if err := cfg.fits(); err != nil {
+		return nil, err
+	}
 	r.report(Event{Phase: "compiling"})
 	if err := r.compile(b, net); err != nil {
-		return nil, err
+		return nil, cfg.explained(err)
 	}
 	defer r.free()
 	if err := r.start(b, params); err != nil {
@@ -154,7 +157,7 @@ func (r *run) start(b *graph.Backend, given *graph.Params) error {
 	r.settings = r.cfg.settings(r.data.Len(), r.step.Trained())
 	var state *graph.OptimizerState
 	if r.cfg.Resume {
-		saved, opt, p, ok, err := load(r.file(lastFile), r.settings, r.step.Slots())
+		saved, opt, p, ok, err := load(r.file(LastFile), r.settings, r.step.Slots())
 		if err != nil {
 			return err
 		}
@@ -165,11 +168,11 @@ func (r *run) start(b *graph.Backend, given *graph.Params) error {
 			}
 			state, r.progress = opt, p
 			if p.Step > r.perEpoch*r.cfg.Epochs {
-				return fmt.Errorf("%s has already been trained for %d steps, %d are asked for", r.file(lastFile), p.Step, r.perEpoch*r.cfg.Epochs)
+				return fmt.Errorf("%s has already been trained for %d steps, %d are asked for", r.file(LastFile), p.Step, r.perEpoch*r.cfg.Epochs)
 			}
 		}
 		if ok && p.BestEpoch > 0 {
-			best, err := loadBest(r.file(bestFile))
+			best, err := loadBest(r.file(BestFile))
 			if err != nil {
 				return fmt.Errorf("the best parameters so far are needed to continue: %w", err)
 			}
@@ -313,7 +316,7 @@ func (r *run) take(ctx context.Context, next func() (*batch, error), free func(*
 		return &NotFiniteError{Epoch: epoch, Step: done + 1, Loss: got.Loss, Samples: names, cause: err}
 	}
 	if err != nil {
-		return r.explained(err)
+		return r.cfg.explained(err)
 	}
 	r.progress.Step++
 	r.progress.LossSum += got.Loss * float64(n)
@@ -411,7 +414,7 @@ func (r *run) endEpoch(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				if err := saveBest(r.file(bestFile), changed, record.Epoch, dice); err != nil {
+				if err := saveBest(r.file(BestFile), changed, record.Epoch, dice); err != nil {
 					return err
 				}
 			}
@@ -442,7 +445,7 @@ func (r *run) checkpoint() error {
 	if err != nil {
 		return err
 	}
-	return save(r.file(lastFile), params, state, r.progress, r.settings)
+	return save(r.file(LastFile), params, state, r.progress, r.settings)
 }
 
 func (r *run) result() (*Result, error) {
