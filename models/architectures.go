@@ -83,6 +83,10 @@ var architectures = []*Architecture{
 		Name: "nnunet", build: plannedUNet, part: unetPart,
 		Doc: "A U-Net whose stages nnU-Net's rules decided from the data, one mask; the box prompt is a fourth input channel.",
 	},
+	{
+		Name: "own", Image: 128, build: ownNetwork, part: ownPart,
+		Doc: "A network that a script has written; one mask.",
+	},
 }
 
 // All architectures, in the order in which they are listed to users.
@@ -144,7 +148,7 @@ func promptable(preset func() sam.Config) func(*Architecture, Config) (*Model, e
 		if err := c.Validate(); err != nil {
 			return nil, err
 		}
-		return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks(), Quality: true, Blocks: adapted(c.Experts, c.Depth)}, nil
+		return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks(), Blocks: adapted(c.Experts, c.Depth)}, nil
 	}
 }
 
@@ -250,4 +254,25 @@ func unetPart(name string) string {
 		return Encoder
 	}
 	return Decoder
+}
+
+// ownNetwork has no sizes but those of its layers.
+func ownNetwork(a *Architecture, cfg Config) (*Model, error) {
+	switch {
+	case cfg.Own == nil:
+		return nil, fmt.Errorf("it needs a network; write custom_network(…) in a script")
+	case cfg.Experts != nil:
+		return nil, fmt.Errorf("it has no place for experts; put them into its fn")
+	case cfg.Patch != 0 || cfg.Base != 0 || cfg.Levels != 0 || cfg.NoPrompt:
+		return nil, fmt.Errorf("patch, base, levels and prompt are the fn's own affair; leave them out")
+	}
+	return &Model{Architecture: a, Config: cfg, Network: cfg.Own, Masks: 1}, nil
+}
+
+// ownPart goes by the names that the script gives its layers.
+func ownPart(name string) string {
+	if strings.HasPrefix(name, Decoder) {
+		return Decoder
+	}
+	return Encoder
 }

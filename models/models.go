@@ -40,6 +40,8 @@ type Config struct {
 	Deep         bool             // answers at lower resolutions, for deep supervision
 	Plan         *unet.Plan       // of nnunet
 	Intensities  []unet.Intensity // of nnunet: modalities whose values enter by fixed numbers
+
+	Own graph.Network // own: what the user has written
 }
 
 // Model is an architecture with its sizes settled.
@@ -48,7 +50,7 @@ type Model struct {
 	Config       Config // with defaults filled in
 	Network      graph.Network
 	Masks        int          // candidate masks for each image
-	Quality      bool         // it predicts the quality of its masks
+	Quality      bool         // it predicts the IoU of its masks
 	Blocks       []int        // encoder blocks with experts, in the order of Outputs.Gates
 	Parameters   []graph.Spec // in order of declaration
 }
@@ -67,7 +69,11 @@ func Build(cfg Config) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", a.Name, err)
 	}
-	m.Parameters, err = graph.Declare(InputShapes(1, m.Config.Image), Flat(m.Network))
+	m.Parameters, err = graph.Declare(InputShapes(1, m.Config.Image), Flat(func(s *graph.Scope, in graph.Inputs) graph.Outputs {
+		out := m.Network(s, in)
+		m.Quality = out.IoU != nil
+		return out
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", a.Name, err)
 	}

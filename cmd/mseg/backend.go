@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/mseg-lang/mseg/ops/graph"
 )
@@ -17,8 +16,8 @@ type backendInstallCmd struct {
 	What string `arg:"" enum:"cpu" help:"cpu: the XLA plugin for CPUs (60 MB download, 200 MB on disk)."`
 }
 
-func (backendInstallCmd) Run(ctx context.Context) error {
-	if err := graph.InstallCPU(ctx, func(line string) { fmt.Fprintln(os.Stderr, line) }); err != nil {
+func (backendInstallCmd) Run(ctx context.Context, t *teller) error {
+	if err := graph.InstallCPU(ctx, t.remark); err != nil {
 		return err
 	}
 	path, err := graph.InstalledCPU()

@@ -11,43 +11,38 @@ import (
 type checkCmd struct {
 	scriptFlags
 	Scripts []string `arg:"" help:"Scripts to check; - is standard input." placeholder:"FILE"`
-	JSON    bool     `help:"Write the diagnostics as JSON."`
-	Errors  string   `help:"How mistakes are shown: full or short." enum:"full,short" default:"full"`
+	JSON    bool     `help:"Write the diagnostics as JSON on standard output."`
 }
 
-func (c checkCmd) Run() error {
+func (c checkCmd) Run(t *teller) error {
 	var all diag.List
 	for _, path := range c.Scripts {
 		l, err := script.Load(path, c.options())
 		if err != nil {
-			if !c.JSON {
+			if t.form == diag.Full {
 				return err
 			}
-			all = append(all, diag.Diagnostic{Code: diag.RunFailed, Severity: diag.Error, Summary: err.Error()})
+			all = append(all, diag.Diagnostic{Code: diag.CommandFailed, Severity: diag.Error, Summary: err.Error()})
 			continue
 		}
 		all = append(all, l.Diags...)
 	}
 	switch {
-	case c.JSON:
+	case !c.JSON:
+		t.diags(all, true)
+	case t.asked: // on standard error as well, in the form asked for
+		t.diags(all, true)
+		fallthrough
+	default:
 		if err := diag.WriteJSON(os.Stdout, all); err != nil {
 			return err
 		}
-	case c.Errors == "short":
-		diag.WriteShort(os.Stderr, all)
-	default:
-		diag.WriteText(os.Stderr, all, isTerminal(os.Stderr))
 	}
-	n := all.Count(diag.Error)
-	if n == 0 {
-		if !c.JSON {
-			fmt.Println("no errors")
-		}
-		return nil
+	if all.HasErrors() {
+		return exit(1)
 	}
 	if !c.JSON {
-		fmt.Fprintln(os.Stderr, plural(n, "error"))
-		explainFooter(os.Stderr, all)
+		fmt.Println("no errors")
 	}
-	return exit(1)
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/mseg-lang/mseg/interp/store"
+	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/ops/data"
 )
 
@@ -50,8 +51,8 @@ type dataGetCmd struct {
 	OrPhantom string `help:"If no source can be reached, write generated phantoms of the same file names into DIR/NAME instead, say so, and succeed." placeholder:"DIR" type:"path"`
 }
 
-func (c dataGetCmd) Run(ctx context.Context) error {
-	dir, err := data.Get(ctx, c.Name, c.To, c.From, func(line string) { fmt.Fprintln(os.Stderr, line) })
+func (c dataGetCmd) Run(ctx context.Context, t *teller) error {
+	dir, err := data.Get(ctx, c.Name, c.To, c.From, t.remark)
 	if err == nil {
 		fmt.Println(filepath.Dir(dir))
 		return nil
@@ -59,8 +60,12 @@ func (c dataGetCmd) Run(ctx context.Context) error {
 	if c.OrPhantom == "" || ctx.Err() != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "mseg: %v\n", err)
-	fmt.Fprintf(os.Stderr, "mseg: the real images cannot be had; GENERATED phantoms take their place, and every report says so\n")
+	if t.form == diag.Full {
+		fmt.Fprintf(os.Stderr, "mseg: %v\n", err)
+		fmt.Fprintf(os.Stderr, "mseg: the real images cannot be had; GENERATED phantoms take their place, and every report says so\n")
+	} else {
+		t.diags(diag.List{{Code: diag.CommandFailed, Severity: diag.Warning, Summary: "the real images cannot be had; generated phantoms take their place, and every report says so", Help: err.Error()}}, false)
+	}
 	if err := standIns(ctx, c.Name, filepath.Join(c.OrPhantom, c.Name)); err != nil {
 		return err
 	}

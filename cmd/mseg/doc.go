@@ -4,15 +4,17 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/mseg-lang/mseg/lang/builtin"
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/doc"
 	"github.com/mseg-lang/mseg/lang/syntax"
+	"github.com/mseg-lang/mseg/stdlib"
 )
 
 type docCmd struct {
-	Name string `arg:"" optional:"" help:"A builtin or a kind; without one, the whole reference."`
+	Name string `arg:"" optional:"" help:"A builtin, a kind, a library or a name of one; without it, the whole reference."`
 	HTML bool   `help:"Write one HTML page instead of Markdown."`
 	Out  string `short:"o" help:"Write to a file." placeholder:"FILE" type:"path"`
 }
@@ -26,8 +28,8 @@ func (c docCmd) Run() error {
 		}
 		text := entry(c.Name)
 		if text == "" {
-			err := fmt.Errorf("there is no builtin or kind %q", c.Name)
-			if s := diag.Suggest(c.Name, append(builtin.Names(), syntax.Kinds...)); s != "" {
+			err := fmt.Errorf("there is no builtin, kind or library %q", c.Name)
+			if s := diag.Suggest(c.Name, slices.Concat(builtin.Names(), syntax.Kinds, stdlib.Names())); s != "" {
 				err = fmt.Errorf("%w; did you mean %s?", err, s)
 			}
 			return err
@@ -57,6 +59,9 @@ func entry(name string) string {
 	}
 	if syntax.IsKind(name) {
 		b.WriteString(doc.Kind(name))
+	}
+	for _, e := range append(doc.Library(name), doc.InLibraries(name)...) {
+		fmt.Fprintf(&b, "%s\n", e)
 	}
 	return b.String()
 }

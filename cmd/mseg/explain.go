@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/mseg-lang/mseg/lang/diag"
@@ -59,19 +58,9 @@ func listCodes(asJSON bool) error {
 }
 
 func jsonExplanation(e diag.Explanation) map[string]any {
-	return map[string]any{"code": e.Code, "title": e.Title, "text": e.Text, "failing": e.Failing, "fixed": e.Fixed, "at_run": e.AtRun}
+	return map[string]any{"code": e.Code, "title": e.Title, "text": e.Text, "failing": e.Failing, "fixed": e.Fixed, "at_run": e.AtRun, "command": e.Command}
 }
 
 func indent(text string) string {
 	return "    " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
-}
-
-// explainFooter says once, behind all messages, where more can be read.
-func explainFooter(w io.Writer, l diag.List) {
-	for _, d := range l {
-		if _, ok := diag.Explain(string(d.Code)); ok {
-			fmt.Fprintf(w, "for more: mseg explain %s\n", d.Code)
-			return
-		}
-	}
 }

@@ -16,7 +16,7 @@ type fixCmd struct {
 	Diff    bool     `short:"d" help:"Show the changes and make none."`
 }
 
-func (c fixCmd) Run() error {
+func (c fixCmd) Run(t *teller) error {
 	paths, err := scriptFiles(c.Scripts)
 	if err != nil {
 		return err
@@ -42,9 +42,9 @@ func (c fixCmd) Run() error {
 		}
 	}
 	if len(left) > 0 {
-		diag.WriteText(os.Stderr, left, isTerminal(os.Stderr))
-		fmt.Fprintf(os.Stderr, "%s without a safe fix\n", plural(len(left), "mistake"))
-		explainFooter(os.Stderr, left)
+		t.diags(left, false)
+		t.remark(fmt.Sprintf("%s without a safe fix", plural(len(left), "mistake")))
+		t.footer(left)
 		return exit(1)
 	}
 	return nil

@@ -22,7 +22,7 @@ type fmtCmd struct {
 	Diff    bool     `short:"d" help:"Show the changes and make none."`
 }
 
-func (c fmtCmd) Run() error {
+func (c fmtCmd) Run(t *teller) error {
 	paths, err := scriptFiles(c.Scripts)
 	if err != nil {
 		return err
@@ -61,8 +61,8 @@ func (c fmtCmd) Run() error {
 		}
 	}
 	if len(bad) > 0 {
-		diag.WriteText(os.Stderr, bad, isTerminal(os.Stderr))
-		explainFooter(os.Stderr, bad)
+		t.diags(bad, false)
+		t.footer(bad)
 		return exit(1)
 	}
 	if c.Check && differ > 0 {

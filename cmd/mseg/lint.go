@@ -15,12 +15,12 @@ import (
 type lintCmd struct {
 	scriptFlags
 	Scripts   []string `arg:"" optional:"" help:"Scripts, or folders with scripts; - is standard input." placeholder:"FILE"`
-	Format    string   `help:"full, compact (a line each), json, github (annotations) or sarif." enum:"full,compact,json,github,sarif" default:"full"`
+	Format    string   `help:"full, compact (a line each), json, github (annotations) or sarif, on standard output. Without it and with --errors, findings are told as mistakes are." enum:"full,compact,json,github,sarif," default:"" placeholder:"FORMAT"`
 	FailLevel string   `help:"Exit 1 from this severity on: note, warning, error, or never." enum:"note,warning,error,never" default:"warning"`
 	Rules     bool     `help:"List the rules."`
 }
 
-func (c lintCmd) Run() error {
+func (c lintCmd) Run(t *teller) error {
 	if c.Rules {
 		for _, r := range lint.Rules() {
 			fmt.Printf("%-20s %-8s %s\n", r.Name, r.Severity, r.Title)
@@ -47,14 +47,16 @@ func (c lintCmd) Run() error {
 		}
 		all = append(all, lint.Script(s, p)...)
 	}
-	switch c.Format {
-	case "json":
+	switch {
+	case c.Format == "" && t.asked:
+		t.diags(all, false)
+	case c.Format == "json":
 		err = diag.WriteJSON(os.Stdout, all)
-	case "github":
+	case c.Format == "github":
 		err = lint.WriteGitHub(os.Stdout, all)
-	case "sarif":
+	case c.Format == "sarif":
 		err = lint.WriteSARIF(os.Stdout, all, engine.Release)
-	case "compact":
+	case c.Format == "compact":
 		diag.WriteShort(os.Stdout, all)
 	default:
 		diag.WriteText(os.Stdout, all, isTerminal(os.Stdout))

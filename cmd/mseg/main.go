@@ -16,10 +16,13 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/mseg-lang/mseg/interp/engine"
+	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
 type cli struct {
+	Errors string `help:"How mistakes are told on standard error: full, short (a line each), or json: one document with every fact when the command ends, and nothing else. full is the default, json beside --json." enum:"full,short,json," default:"" env:"MSEG_ERRORS" placeholder:"FORM"`
+
 	Check   checkCmd   `cmd:"" help:"Check scripts without running anything."`
 	Plan    planCmd    `cmd:"" help:"List the stages a script needs: run or cached, and why. Exit 0: nothing to do, 2: work to do, 1: error."`
 	Run     runCmd     `cmd:"" help:"Run a script. Finished stages are kept and reused; an interrupted run goes on where it stopped."`
@@ -60,14 +63,21 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-func run(args []string) int {
+func run(args []string) (code int) {
 	var c cli
-	ctx, stop := interruptible()
+	t := newTeller(args)
+	defer func() {
+		if r := recover(); r != nil {
+			code = t.panicked(r)
+		}
+		t.close()
+	}()
+	ctx, stop := interruptible(t)
 	defer stop()
-	parser, err := kong.New(&c, kong.BindTo(ctx, (*context.Context)(nil)), kong.Name("mseg"), kong.Description("A language for experiments in medical image segmentation."),
+	parser, err := kong.New(&c, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t), kong.Name("mseg"), kong.Description("A language for experiments in medical image segmentation."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "mseg:", err)
+		t.failed(diag.CommandFailed, err, "")
 		return 1
 	}
 	if len(args) == 0 {
@@ -75,27 +85,26 @@ func run(args []string) int {
 	}
 	k, err := parser.Parse(args)
 	if err != nil {
+		help := ""
 		var pe *kong.ParseError
 		if errors.As(err, &pe) {
-			fmt.Fprintf(os.Stderr, "mseg: %v\n", err)
-			fmt.Fprintf(os.Stderr, "try: mseg %s--help\n", commandPath(pe))
-			return 1
+			help = fmt.Sprintf("try: mseg %s--help", commandPath(pe))
 		}
-		fmt.Fprintln(os.Stderr, "mseg:", err)
+		t.failed(diag.BadUsage, err, help)
 		return 1
 	}
 	err = k.Run()
-	var code exit
+	var ended exit
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &code):
-		return int(code)
+	case errors.As(err, &ended):
+		return int(ended)
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(os.Stderr, "mseg: interrupted;", strings.TrimSuffix(err.Error(), ": context canceled"))
+		t.failed(diag.CommandFailed, errors.New(strings.TrimSpace("interrupted; "+strings.TrimSuffix(err.Error(), ": context canceled"))), "")
 		return 130
 	}
-	fmt.Fprintln(os.Stderr, "mseg:", err)
+	t.failed(diag.CommandFailed, err, "")
 	return 1
 }
 
@@ -108,7 +117,7 @@ func commandPath(e *kong.ParseError) string {
 
 // interruptible gives a context that the first Ctrl-C or TERM ends, so that a running step can finish and write its checkpoint;
 // the second one ends the program at once.
-func interruptible() (context.Context, func()) {
+func interruptible(t *teller) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -120,7 +129,7 @@ func interruptible() (context.Context, func()) {
 				if n > 0 {
 					os.Exit(130)
 				}
-				fmt.Fprintln(os.Stderr, "\nstopping after this step (again: at once)")
+				t.remark("\nstopping after this step (again: at once)")
 				cancel()
 			case <-done:
 				return

@@ -18,8 +18,8 @@ type planCmd struct {
 	JSON   bool   `help:"Write the plan as JSON."`
 }
 
-func (c planCmd) Run() error {
-	l, err := load(c.Script, c.options())
+func (c planCmd) Run(t *teller) error {
+	l, err := load(t, c.Script, c.options())
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (c planCmd) Run() error {
 	defer e.Close()
 	steps, err := e.Plan(l.Program, l.File.Text)
 	if err != nil {
-		return failure(err)
+		return failure(t, err)
 	}
 	work := 0
 	for _, s := range steps {

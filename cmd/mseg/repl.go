@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -17,10 +18,13 @@ type replCmd struct {
 	Script string `arg:"" optional:"" help:"Script to begin with." placeholder:"FILE"`
 }
 
-func (c replCmd) Run(ctx context.Context) error {
+func (c replCmd) Run(ctx context.Context, t *teller) error {
 	// The session has its own meaning of Ctrl-C: it ends a computation, not the program.
 	signal.Reset(os.Interrupt)
-	cfg := repl.Config{File: c.Script, Out: os.Stdout, Err: os.Stderr}
+	cfg := repl.Config{File: c.Script, Out: os.Stdout, Err: os.Stderr, Tell: t.each()}
+	if t.quiet() {
+		cfg.Err = io.Discard // remarks; mistakes go through Tell
+	}
 	cfg.Engine = c.config(filepath.Join(".", c.Script))
 	switch {
 	case repl.IsTerminal():
@@ -35,6 +39,9 @@ func (c replCmd) Run(ctx context.Context) error {
 			fmt.Fprintln(os.Stderr, "note:", err)
 		}
 		cfg.Interactive, cfg.Color, cfg.View = true, os.Getenv("NO_COLOR") == "", replView
+		if t.quiet() {
+			cfg.View = nil
+		}
 		fmt.Printf("mseg %s: :help explains, Ctrl-D leaves\n", engine.Release)
 	case repl.IsDumb():
 		cfg.Input, cfg.Interactive = repl.Lines(os.Stdin, os.Stdout), true

@@ -20,13 +20,13 @@ type runCmd struct {
 	Quiet  bool   `short:"q" help:"Show no progress."`
 }
 
-func (c runCmd) Run(ctx context.Context) error {
-	l, err := load(c.Script, c.options())
+func (c runCmd) Run(ctx context.Context, t *teller) error {
+	l, err := load(t, c.Script, c.options())
 	if err != nil {
 		return err
 	}
 	cfg := c.config(c.Script)
-	view, done := c.view()
+	view, done := c.view(t)
 	cfg.Events = view
 	e, err := engine.New(cfg)
 	if err != nil {
@@ -41,17 +41,17 @@ func (c runCmd) Run(ctx context.Context) error {
 				fmt.Printf("report: %s\n", r)
 			}
 		}
-		return failure(err)
+		return failure(t, err)
 	}
-	return c.outcome(l, out)
+	return c.outcome(t, l, out)
 }
 
 // view chooses how events are shown.
-func (c runCmd) view() (func(engine.Event), func()) {
+func (c runCmd) view(t *teller) (func(engine.Event), func()) {
 	switch {
 	case c.JSON:
 		return jsonEvents(os.Stdout), func() {}
-	case c.Quiet:
+	case c.Quiet || t.quiet():
 		return func(engine.Event) {}, func() {}
 	}
 	p := newProgress(os.Stderr)
@@ -70,16 +70,14 @@ func jsonEvents(f *os.File) func(engine.Event) {
 }
 
 // outcome words expectations and reports; exit(1) when an expectation does not hold.
-func (c runCmd) outcome(l *script.Loaded, out *engine.Outcome) error {
+func (c runCmd) outcome(t *teller, l *script.Loaded, out *engine.Outcome) error {
 	var failed diag.List
 	for _, x := range out.Expects {
 		if !x.Holds {
-			d := failed.Add(diag.ExpectFails, x.Expect.Span, "expectation does not hold: %s", x.Expect.Text)
-			if x.Found != "" {
-				d.Help = "found " + x.Found
-			}
+			failed = append(failed, x.Diagnostic())
 		}
 	}
+	t.diags(failed, false)
 	if c.JSON {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetEscapeHTML(false)
@@ -91,7 +89,6 @@ func (c runCmd) outcome(l *script.Loaded, out *engine.Outcome) error {
 			return err
 		}
 	} else {
-		diag.WriteText(os.Stderr, failed, isTerminal(os.Stderr))
 		if n := len(out.Expects); n > 0 {
 			fmt.Printf("%s, %d hold\n", plural(n, "expectation"), n-len(failed))
 		}

@@ -41,19 +41,15 @@ func (f engineFlags) config(scriptPath string) engine.Config {
 	return c
 }
 
-// load reads a script and reports its mistakes; exit(1) when there are any.
-func load(path string, opt check.Options) (*script.Loaded, error) {
+// load reads a script and tells its mistakes; exit(1) when there are any.
+func load(t *teller, path string, opt check.Options) (*script.Loaded, error) {
 	l, err := script.Load(path, opt)
 	if err != nil {
 		return nil, err
 	}
-	if len(l.Diags) > 0 {
-		diag.WriteText(os.Stderr, l.Diags, isTerminal(os.Stderr))
-		if n := l.Diags.Count(diag.Error); n > 0 {
-			fmt.Fprintf(os.Stderr, "%s\n", plural(n, "error"))
-			explainFooter(os.Stderr, l.Diags)
-			return nil, exit(1)
-		}
+	t.diags(l.Diags, true)
+	if l.Diags.HasErrors() {
+		return nil, exit(1)
 	}
 	return l, nil
 }
@@ -65,8 +61,8 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// report words a failure of the engine with its place in the script.
-func failure(err error) error {
+// failure tells a failure of the engine at its place in the script.
+func failure(t *teller, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err // no fault of the script: main words it
 	}
@@ -74,12 +70,9 @@ func failure(err error) error {
 	if !errors.As(err, &f) || f.Span.IsZero() {
 		return err
 	}
-	text, help, _ := strings.Cut(err.Error(), "\n")
-	d := diag.Diagnostic{Code: diag.RunFailed, Severity: diag.Error, Summary: text, Span: f.Span}
-	if help != "" {
-		d.Help = strings.ReplaceAll(help, "\n", "\n        ")
-	}
-	diag.WriteText(os.Stderr, diag.List{d}, isTerminal(os.Stderr))
+	d := f.Diagnostic()
+	d.Summary, _, _ = strings.Cut(err.Error(), "\n") // with what was wrapped around the fault
+	t.diags(diag.List{d}, false)
 	return exit(1)
 }
 

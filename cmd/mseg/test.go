@@ -10,6 +10,7 @@ import (
 
 	"github.com/mseg-lang/mseg/interp/engine"
 	"github.com/mseg-lang/mseg/interp/expect"
+	"github.com/mseg-lang/mseg/lang/diag"
 )
 
 type testCmd struct {
@@ -22,7 +23,7 @@ type testCmd struct {
 	Verbose bool     `short:"v" help:"Show the progress of the runs."`
 }
 
-func (c testCmd) Run(ctx context.Context) error {
+func (c testCmd) Run(ctx context.Context, t *teller) error {
 	opt := expect.Options{Check: c.options()}
 	if c.Only != "" {
 		re, err := regexp.Compile(c.Only)
@@ -40,7 +41,7 @@ func (c testCmd) Run(ctx context.Context) error {
 	for _, path := range scripts {
 		opt.Engine = c.config(path)
 		finish := func() {}
-		if c.Verbose {
+		if c.Verbose && !t.quiet() {
 			p := newProgress(os.Stderr)
 			opt.Engine.Events, finish = p.event, p.close
 		} else {
@@ -50,6 +51,9 @@ func (c testCmd) Run(ctx context.Context) error {
 			results = append(results, r)
 			if !r.Passed {
 				failed++
+				if t.asked && t.form != diag.Full {
+					t.diags(r.Mistakes(), false)
+				}
 			}
 			if !c.JSON {
 				printResult(r)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
@@ -16,9 +17,14 @@ type watchCmd struct {
 	Poll   time.Duration `help:"Look at the file in intervals, for network file systems that tell nothing of saves: --poll 1s." placeholder:"DURATION"`
 }
 
-func (c watchCmd) Run(ctx context.Context) error {
-	cfg := watch.Config{Script: c.Script, Options: c.options(), Engine: c.config(c.Script), Poll: c.Poll, Out: os.Stdout, Err: os.Stderr, Color: isTerminal(os.Stderr),
-		View: func() watch.View { return watchView{newProgress(os.Stderr)} }}
+func (c watchCmd) Run(ctx context.Context, t *teller) error {
+	cfg := watch.Config{Script: c.Script, Options: c.options(), Engine: c.config(c.Script), Poll: c.Poll, Out: os.Stdout, Err: os.Stderr, Color: t.color, Tell: t.each(),
+		View: func() watch.View {
+			if t.quiet() {
+				return quietView{}
+			}
+			return watchView{newProgress(os.Stderr)}
+		}}
 	if isTerminal(os.Stdin) {
 		cfg.Keys = watch.Keys(os.Stdin)
 	}
@@ -39,3 +45,10 @@ func (v watchView) Event(e engine.Event) {
 
 func (v watchView) Line(text string) { v.p.line("%s", text) }
 func (v watchView) Close()           { v.p.close() }
+
+// quietView shows nothing of a run but what the watch itself has to say, on standard output: standard error is for documents of mistakes.
+type quietView struct{}
+
+func (quietView) Event(engine.Event) {}
+func (quietView) Line(text string)   { fmt.Println(text) }
+func (quietView) Close()             {}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/mseg-lang/mseg/interp/store"
+	"github.com/mseg-lang/mseg/lang/check"
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/ops/metric"
@@ -113,7 +114,12 @@ func runCompare(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 	if err != nil {
 		return nil, err
 	}
-	out := Comparison{Field: n.Text("metric"), Test: n.Text("test"), Correct: n.Text("correct"), Level: n.Num("ci") / 100}
+	if m := n.Node("metric"); m != nil && m.Op == "fn" {
+		if err := j.measuredAlike(n, m); err != nil {
+			return nil, err
+		}
+	}
+	out := Comparison{Field: comparedMetric(n), Test: n.Text("test"), Correct: n.Text("correct"), Level: n.Num("ci") / 100}
 	def, _ := metric.Define(out.Field)
 	out.Higher = def.Better == metric.Higher
 	var p []float64
@@ -166,9 +172,49 @@ func (e *Engine) evalsOf(ctx context.Context, items []ir.Value) ([]*Scores, erro
 	return out, nil
 }
 
-func loadCompare(_ context.Context, _ *Job, a *store.Artefact) (any, error) {
+func loadCompare(_ context.Context, j *Job, a *store.Artefact) (any, error) {
 	c := &Comparison{}
-	return c, a.ReadJSON("comparison.json", c)
+	if err := a.ReadJSON("comparison.json", c); err != nil {
+		return nil, err
+	}
+	if m := j.Node.Node("metric"); m != nil && m.Op == "fn" { // it may have another name since
+		c.Field, c.Metric = check.FnName(m), m.Label
+	}
+	return c, nil
+}
+
+// measuredAlike refuses evals that measure another function of the same name than the one that is compared.
+func (e *Engine) measuredAlike(n, m *ir.Node) error {
+	want, _ := m.Fn()
+	for _, x := range n.Items("evals") {
+		eval, ok := x.(*ir.Node)
+		if !ok || eval.Op != "evaluate" {
+			continue
+		}
+		if !slices.ContainsFunc(eval.Items("metrics"), func(v ir.Value) bool {
+			k, ok := v.(*ir.Node)
+			if !ok {
+				return false
+			}
+			f, ok := k.Fn()
+			return ok && e.hasher.Hash(f) == e.hasher.Hash(want)
+		}) {
+			return fault(n.ArgSpan("metric"), "%s does not measure %s; add it to its metrics", e.label(eval), m.Label)
+		}
+	}
+	return nil
+}
+
+// comparedMetric is the name of what a compare node compares: a word, or a metric of the script's own.
+func comparedMetric(n *ir.Node) string {
+	m := n.Node("metric")
+	switch {
+	case m == nil:
+		return n.Text("metric")
+	case m.Op == "fn":
+		return check.FnName(m)
+	}
+	return m.Op
 }
 
 // measure gives the differences to the second eval: compare has two sides in expectations.

@@ -160,7 +160,7 @@ func (e *Engine) caseHashes(cases []data.Case) (string, error) {
 }
 
 func folderContents(e *Engine, n *ir.Node) (string, error) {
-	cases, err := data.MedSegDB(e.find(n.Text("folder")), e.modalityName)
+	cases, err := e.medsegdbCases(n)
 	if err != nil {
 		return "", at(n.ArgSpan("folder"), err)
 	}
@@ -234,7 +234,7 @@ func loadCases(_ context.Context, j *Job, a *store.Artefact) (any, error) {
 	var cases []data.Case
 	var err error
 	if j.Node.Op == "medsegdb" {
-		cases, err = data.MedSegDB(j.find(j.Node.Text("folder")), j.modalityName)
+		cases, err = j.medsegdbCases(j.Node)
 	} else {
 		cases, err = j.volumeCases(j.Node)
 	}
@@ -245,7 +245,7 @@ func loadCases(_ context.Context, j *Job, a *store.Artefact) (any, error) {
 }
 
 func runMedSegDB(ctx context.Context, j *Job, w *store.Writer) (map[string]any, error) {
-	cases, err := data.MedSegDB(j.find(j.Node.Text("folder")), j.modalityName)
+	cases, err := j.medsegdbCases(j.Node)
 	if err != nil {
 		return nil, at(j.Node.ArgSpan("folder"), err)
 	}
@@ -263,6 +263,19 @@ func runMedSegDB(ctx context.Context, j *Job, w *store.Writer) (map[string]any, 
 		return nil, err
 	}
 	return map[string]any{"cases": len(cases)}, w.WriteJSON("index.json", index{len(cases), j.origins(cases, filepath.Join(j.find(j.Node.Text("folder")), "x"))})
+}
+
+// medsegdbCases lists a folder of MedSegDB. Where a folder is named by a synonym, the task has its own name.
+func (e *Engine) medsegdbCases(n *ir.Node) ([]data.Case, error) {
+	cases, err := data.MedSegDB(e.find(n.Text("folder")), e.modalityName)
+	for i := range cases {
+		for v, t := range cases[i].Labels {
+			if p, ok := e.tree.Lookup(t); ok {
+				cases[i].Labels[v] = p.Task
+			}
+		}
+	}
+	return cases, err
 }
 
 // modalityName is the name of a modality under any spelling that the taxonomy of the script knows.

@@ -68,6 +68,12 @@ func (e *Engine) Display(ctx context.Context, v ir.Value) (string, error) {
 func setting(v ir.Value) string {
 	switch v := v.(type) {
 	case *ir.Node:
+		if v.Op == "fn" {
+			if after := v.Node("after"); after != nil {
+				return setting(after) + " |> " + v.Label
+			}
+			return v.Label
+		}
 		var piped ir.Value
 		var args []string
 		for i, a := range v.Args {
@@ -479,10 +485,19 @@ func (e *Engine) Expect(ctx context.Context, x ir.Expect) (ExpectResult, error) 
 	return e.expect(ctx, x)
 }
 
+// Diagnostic words an expectation that does not hold.
+func (r ExpectResult) Diagnostic() diag.Diagnostic {
+	d := diag.Diagnostic{Code: diag.ExpectFails, Severity: diag.Error, Span: r.Expect.Span, Summary: "expectation does not hold: " + r.Expect.Text}
+	if r.Found != "" {
+		d.Help = "found " + r.Found
+	}
+	return d
+}
+
 // Diagnostic words a fault for the place it belongs to; what stands behind the first line break of its message is the help.
 func (f *Fault) Diagnostic() diag.Diagnostic {
 	text, help, _ := strings.Cut(f.Err.Error(), "\n")
-	return diag.Diagnostic{Code: diag.RunFailed, Severity: diag.Error, Summary: text, Span: f.Span, Help: strings.ReplaceAll(help, "\n", "\n        ")}
+	return diag.Diagnostic{Code: diag.RunFailed, Severity: diag.Error, Summary: text, Span: f.Span, Help: help}
 }
 
 // Retain forgets every value that the program in use cannot reach, so that a session of many edits does not keep every network it has trained in memory.

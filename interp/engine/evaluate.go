@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/mseg-lang/mseg/interp/store"
+	"github.com/mseg-lang/mseg/lang/check"
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/metric"
@@ -123,15 +124,21 @@ func runEvaluate(ctx context.Context, j *Job, w *store.Writer) (map[string]any, 
 	if r, ok := n.Node("prompt").Arg("jitter").(ir.Range); ok && r.Hi > 0 {
 		out.Prompt = fmt.Sprintf("box around the reference mask, each side moved outwards by %g to %g px", r.Lo, r.Hi)
 	}
-	for _, m := range n.Items("metrics") {
-		s, err := metricSpec(m.(*ir.Node))
-		if err != nil {
+	if err := out.name(n); err != nil {
+		return nil, err
+	}
+	var specs []metric.Spec // those that the program has
+	own := map[int]*hostFn{}
+	for i, m := range n.Items("metrics") {
+		m := m.(*ir.Node)
+		if m.Op != "fn" {
+			specs = append(specs, out.Specs[i])
+			continue
+		}
+		if own[i], err = newHostFn(m); err != nil {
 			return nil, err
 		}
-		if slices.Contains(out.Metrics, s.String()) {
-			return nil, fault(m.(*ir.Node).Span, "the metric %s stands twice", s)
-		}
-		out.Specs, out.Metrics = append(out.Specs, s), append(out.Metrics, s.String())
+		defer own[i].free()
 	}
 	if len(out.Specs) == 0 {
 		return nil, fault(n.ArgSpan("metrics"), "no metric is asked for; write metrics: [dice]")
@@ -150,8 +157,18 @@ func runEvaluate(ctx context.Context, j *Job, w *store.Writer) (map[string]any, 
 			return nil, err
 		}
 		pm, rm := maskOf(pred.Masks[i], s), maskOf(s.Mask, s)
-		if results, err = ws.Compute(results[:0], pm, rm, out.Specs, metric.Worst); err != nil {
+		if results, err = ws.Compute(results[:0], pm, rm, specs, metric.Worst); err != nil {
 			return nil, at(n.ArgSpan("metrics"), fmt.Errorf("sample %s: %w", s.Key(), err))
+		}
+		for i := range out.Specs {
+			if own[i] == nil {
+				continue
+			}
+			r, err := own[i].measure(ctx, pm, rm)
+			if err != nil {
+				return nil, at(n.ArgSpan("metrics"), fmt.Errorf("sample %s: %w", s.Key(), err))
+			}
+			results = slices.Insert(results, i, r)
 		}
 		for _, r := range results {
 			if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
@@ -165,6 +182,27 @@ func runEvaluate(ctx context.Context, j *Job, w *store.Writer) (map[string]any, 
 		j.event(Event{Kind: "progress", Done: i + 1, Total: len(d.Samples), Unit: "images"})
 	}
 	return map[string]any{"samples": len(out.Rows)}, w.WriteJSON("scores.json", out)
+}
+
+// name gives every metric of an evaluate node its name.
+func (s *Scores) name(n *ir.Node) error {
+	s.Specs, s.Metrics = nil, nil
+	for _, m := range n.Items("metrics") {
+		m := m.(*ir.Node)
+		spec, column := metric.Spec{Name: check.FnName(m)}, m.Label
+		if m.Op != "fn" {
+			var err error
+			if spec, err = metricSpec(m); err != nil {
+				return err
+			}
+			column = spec.String()
+		}
+		if slices.Contains(s.Metrics, column) {
+			return fault(m.Span, "the metric %s stands twice", column)
+		}
+		s.Specs, s.Metrics = append(s.Specs, spec), append(s.Metrics, column)
+	}
+	return nil
 }
 
 func maskOf(px []uint8, s data.Sample) metric.Mask {
@@ -184,7 +222,10 @@ func (e *Engine) scoreRow(s data.Sample) (ScoreRow, error) {
 		Task: s.Task, Organ: p.Organ, Subregion: p.Subregion, BodyPart: p.BodyPart, Path: p.Path, Slice: s.Slice, Area: area(s.Mask)}, nil
 }
 
-func loadEvaluate(_ context.Context, _ *Job, a *store.Artefact) (any, error) {
+func loadEvaluate(_ context.Context, j *Job, a *store.Artefact) (any, error) {
 	s := &Scores{}
-	return s, a.ReadJSON("scores.json", s)
+	if err := a.ReadJSON("scores.json", s); err != nil {
+		return nil, err
+	}
+	return s, s.name(j.Node) // a fn may have another name since
 }

@@ -14,8 +14,11 @@ import (
 )
 
 func boxChart(group []evalItem) string {
-	def, _ := metric.Define(group[0].scores.Specs[0].Name)
-	c := plot.BoxChart{Title: def.Title + " by model", YLabel: group[0].scores.Metrics[0], Whisker: 2, Points: len(group[0].scores.Rows) <= 200}
+	title := group[0].scores.Metrics[0]
+	if def, ok := metric.Define(group[0].scores.Specs[0].Name); ok {
+		title = def.Title
+	}
+	c := plot.BoxChart{Title: title + " by model", YLabel: group[0].scores.Metrics[0], Whisker: 2, Points: len(group[0].scores.Rows) <= 200}
 	tasks := map[string]bool{}
 	for _, r := range group[0].scores.Rows {
 		tasks[r.Task] = true

@@ -28,7 +28,10 @@ func findings(evals []evalItem) []report.Finding {
 				if b.model.Baseline == "" {
 					continue
 				}
-				field := m.scores.Specs[0].Name
+				field, ok := m.scores.judged()
+				if !ok {
+					continue // no metric here says which side is better
+				}
 				d, _, _, err := difference(m.scores, b.scores, field, m.scores.Level)
 				if err != nil {
 					continue
@@ -100,4 +103,14 @@ func findings(evals []evalItem) []report.Finding {
 		}
 	}
 	return out
+}
+
+// judged is the first metric of which a reader knows whether more of it is better.
+func (s *Scores) judged() (string, bool) {
+	for _, m := range s.Specs {
+		if def, ok := metric.Define(m.Name); ok && def.Better != metric.Neutral {
+			return m.Name, true
+		}
+	}
+	return "", false
 }

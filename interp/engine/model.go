@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/mseg-lang/mseg/lang/ir"
-	"github.com/mseg-lang/mseg/lang/taxonomy"
 	"github.com/mseg-lang/mseg/models"
 	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/models/weights"
@@ -77,6 +76,9 @@ var architectures = map[string]func(n *ir.Node) models.Config{
 			c.Convolutions = append(c.Convolutions, int(b.(ir.Number).V))
 		}
 		return c
+	},
+	"custom_network": func(n *ir.Node) models.Config {
+		return models.Config{Architecture: "own", Image: n.Int("image"), Own: ownNetwork(n.Node("body"))}
 	},
 	"sam": func(n *ir.Node) models.Config {
 		return preset(map[string]string{"vit_b": "sam_plain", "vit_l": "sam_plain_l", "vit_h": "sam_plain_h"}[n.Text("size")])(n)
@@ -257,6 +259,9 @@ func adaptValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 	if err != nil {
 		return nil, at(n.ArgSpan("experts"), err)
 	}
+	if x := n.Node("experts"); x != nil {
+		m.params = startedAs(m.params, e.starts(x))
+	}
 	m.Balance, m.QualityTrained = balance, base.QualityTrained
 	m.TrainedOn, m.ChosenOn = base.TrainedOn, base.ChosenOn
 	for _, g := range n.Items("train") {
@@ -292,12 +297,15 @@ func (e *Engine) tables() experts.Taxonomy {
 // expertsOf reads a mixture or a route, and the weight of its balance loss. A mixture of 0 experts is nil: no adapter.
 func (e *Engine) expertsOf(n *ir.Node) (*experts.Config, float64, error) {
 	if n.Op == "route" {
-		c, err := e.routeOf(n)
-		return c, 0, err
+		return e.routeOf(n)
 	}
 	if n.Int("count") == 0 {
 		return nil, 0, nil
 	}
+	return e.mixtureOf(n)
+}
+
+func (e *Engine) mixtureOf(n *ir.Node) (*experts.Config, float64, error) {
 	c := &experts.Config{Experts: n.Int("count"), Bottleneck: n.Int("bottleneck"), Embedding: n.Int("embedding"),
 		Scale: n.Num("scale"), Dropout: n.Num("dropout"), Taxonomy: e.tables()}
 	gate := n.Node("gate")
@@ -308,6 +316,9 @@ func (e *Engine) expertsOf(n *ir.Node) (*experts.Config, float64, error) {
 		if gate.Op != "soft" {
 			return nil, 0, fault(gate.Span, "top of %s: the inner gate must be soft", gate.Op)
 		}
+	}
+	if b := n.Node("block"); b != nil {
+		c.Block = ownBlock(b)
 	}
 	if gate.Op == "equal" {
 		c.Terms = experts.Terms{WithoutOrgan: true, WithoutTask: true, WithoutModality: true, WithoutImage: true}
@@ -322,69 +333,4 @@ func (e *Engine) expertsOf(n *ir.Node) (*experts.Config, float64, error) {
 		c.Terms = experts.Terms{WithoutOrgan: !has("organ"), WithoutTask: !has("task"), WithoutModality: !has("modality"), WithoutImage: !has("image")}
 	}
 	return c, balance, nil
-}
-
-// Route is one line of the table task → expert that plans show.
-type Route struct {
-	Path   string // of the subtree; "" for all other tasks
-	Expert int
-	Tasks  []string
-}
-
-// routes divides the tasks of the tree among the entries of a route: the longest listed path above a task wins.
-func (e *Engine) routes(n *ir.Node) []Route {
-	m, _ := n.Arg("entries").(ir.Map)
-	out := make([]Route, 0, len(m.Entries)+1)
-	for i, en := range m.Entries {
-		out = append(out, Route{Path: en.Key, Expert: i})
-	}
-	out = append(out, Route{Expert: len(m.Entries)})
-	for _, t := range e.tree.Tasks {
-		best := len(out) - 1
-		if !t.Spare {
-			for i, r := range out[:len(out)-1] {
-				if taxonomy.Within(t.Path, r.Path) && (best == len(out)-1 || strings.Count(r.Path, "/") > strings.Count(out[best].Path, "/")) {
-					best = i
-				}
-			}
-		}
-		out[best].Tasks = append(out[best].Tasks, t.Name)
-	}
-	return out
-}
-
-func (e *Engine) routeOf(n *ir.Node) (*experts.Config, error) {
-	m, _ := n.Arg("entries").(ir.Map)
-	width := func(v ir.Value) int {
-		x, ok := v.(*ir.Node)
-		if !ok || x.Op == "shared" {
-			return 16
-		}
-		return x.Int("bottleneck")
-	}
-	c := &experts.Config{Experts: len(m.Entries) + 1, Embedding: 16, Scale: 0.1, Dropout: 0.1, Gate: experts.Route, Taxonomy: e.tables()}
-	for _, en := range m.Entries {
-		c.Widths = append(c.Widths, width(en.Value))
-	}
-	c.Widths = append(c.Widths, width(n.Arg("else")))
-	c.Bottleneck = slices.Max(c.Widths)
-	owner := map[string]int{}
-	for _, r := range e.routes(n) {
-		for _, t := range r.Tasks {
-			owner[t] = r.Expert
-		}
-	}
-	for _, t := range e.tree.Tasks {
-		if !t.Spare {
-			c.Table = append(c.Table, oneHot(owner[t.Name], c.Experts))
-		}
-	}
-	c.Table = append(c.Table, oneHot(c.Experts-1, c.Experts)) // tasks outside the tree
-	return c, nil
-}
-
-func oneHot(i, n int) []float64 {
-	out := make([]float64, n)
-	out[i] = 1
-	return out
 }

@@ -118,6 +118,7 @@ func TestBalanceBesideDeepSupervision(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	mixture := experts.Published()
 	n := nodeOf(checked(t, "mseg 1\nparam x: loss = dice\n").Params[0].Value)
 	value := func(balance float64, deep bool) float64 {
 		shapes := []graph.Shape{graph.F32(2, 1, 4, 4), graph.F32(2, 1, 2, 2), graph.F32(2, 3), graph.F32(2, 4, 4)}
@@ -126,7 +127,7 @@ func TestBalanceBesideDeepSupervision(t *testing.T) {
 			if deep {
 				out.Deep = []*graph.Node{in[1]}
 			}
-			return []*graph.Node{gx.ReduceAllMean(lossOf(n, balance)(s, out, in[3]))}
+			return []*graph.Node{gx.ReduceAllMean(lossOf(n, &mixture, balance)(s, out, in[3]))}
 		})
 		if err != nil {
 			t.Fatal(err)

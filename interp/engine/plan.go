@@ -166,8 +166,37 @@ func (e *Engine) describe(n *ir.Node) recordedStage {
 		} else {
 			r.Args[a.Name] = setting(a.Value)
 		}
+		for name, body := range ownFns(a.Value) {
+			r.Args["fn "+name] = "#" + ir.NewHasher(nil).Hash(body)
+		}
 	}
 	return r
+}
+
+// ownFns are the functions over tensors in a setting, by name: a changed body is told apart from a changed argument.
+func ownFns(v ir.Value) map[string]ir.Fn {
+	out := map[string]ir.Fn{}
+	var visit func(ir.Value)
+	visit = func(v ir.Value) {
+		switch v := v.(type) {
+		case *ir.Node:
+			if f, ok := v.Fn(); ok {
+				out[v.Label] = f
+			}
+			if len(nodesIn(v)) > 0 && v.T.Base != "loss" { // results have a line of their own
+				return
+			}
+			for _, a := range v.Args {
+				visit(a.Value)
+			}
+		case ir.List:
+			for _, x := range v.Items {
+				visit(x)
+			}
+		}
+	}
+	visit(v)
+	return out
 }
 
 func (e *Engine) remember(steps []Step) error {
@@ -199,24 +228,34 @@ func (e *Engine) why(n *ir.Node, last record, before []Step) string {
 		return "its result was removed"
 	}
 	var why []string
+	var names []string
 	for _, a := range n.Args {
-		if a.Cosmetic {
-			continue
+		if !a.Cosmetic {
+			names = append(names, a.Name)
 		}
-		o, had := old.Args[a.Name]
-		x := now.Args[a.Name]
+	}
+	for name := range now.Args {
+		if strings.HasPrefix(name, "fn ") {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		o, had := old.Args[name]
+		x := now.Args[name]
 		switch {
 		case !had:
-			why = append(why, fmt.Sprintf("%s: %s is new", a.Name, plain(x)))
+			if !strings.HasPrefix(name, "fn ") {
+				why = append(why, fmt.Sprintf("%s: %s is new", name, plain(x)))
+			}
 		case o == x:
 		case strings.HasPrefix(x, "#") && strings.HasPrefix(o, "#"):
-			why = append(why, fmt.Sprintf("its %s changed", a.Name))
+			why = append(why, fmt.Sprintf("its %s changed", name))
 		default:
-			why = append(why, fmt.Sprintf("%s: %s → %s", a.Name, plain(o), plain(x)))
+			why = append(why, fmt.Sprintf("%s: %s → %s", name, plain(o), plain(x)))
 		}
 	}
 	for name := range old.Args {
-		if _, still := now.Args[name]; !still {
+		if _, still := now.Args[name]; !still && !strings.HasPrefix(name, "fn ") {
 			why = append(why, name+" was left out")
 		}
 	}
@@ -293,40 +332,4 @@ func (e *Engine) Run(ctx context.Context, p *ir.Program, script string) (*Outcom
 		out.Expects = append(out.Expects, r)
 	}
 	return out, e.remember(steps)
-}
-
-// RouteTable is how hard routing divides the tasks, for a plan.
-type RouteTable struct {
-	Name   string  `json:"experts"`
-	Routes []Route `json:"routes"`
-}
-
-// Routes lists the hard routes of a program.
-func (e *Engine) Routes(p *ir.Program) []RouteTable {
-	var out []RouteTable
-	for _, b := range p.Bindings {
-		if n, ok := b.Value.(*ir.Node); ok && n.Op == "route" {
-			out = append(out, RouteTable{b.Name, e.routes(n)})
-		}
-	}
-	return out
-}
-
-// String is the table in columns: path, expert, number of tasks and the first few.
-func (t RouteTable) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "experts %s\n", t.Name)
-	for _, r := range t.Routes {
-		path := r.Path
-		if path == "" {
-			path = "else"
-		}
-		shown := r.Tasks[:min(4, len(r.Tasks))]
-		more := ""
-		if len(shown) < len(r.Tasks) {
-			more = ", …"
-		}
-		fmt.Fprintf(&b, "  %-32s expert %-3d %3d tasks  %s%s\n", path, r.Expert, len(r.Tasks), strings.Join(shown, ", "), more)
-	}
-	return b.String()
 }

@@ -20,6 +20,18 @@ func prepOf(n *ir.Node) (data.Prep, error) {
 	var p data.Prep
 	seen := map[string]bool{}
 	for s := n; s != nil; s = s.Node("after") {
+		if s.Op == "fn" {
+			own, err := ownStep(s)
+			if err != nil {
+				return p, err
+			}
+			if seen["resize"] { // the chain begins with the last step
+				p.Before = append(p.Before, own)
+			} else {
+				p.After = append(p.After, own)
+			}
+			continue
+		}
 		if seen[s.Op] {
 			return p, fault(s.Span, "%s stands twice in one prep", s.Op)
 		}
@@ -41,6 +53,8 @@ func prepOf(n *ir.Node) (data.Prep, error) {
 			p.Resize = &data.Resize{Size: s.Int("size")}
 		}
 	}
+	slices.Reverse(p.Before)
+	slices.Reverse(p.After)
 	if err := p.Check(); err != nil {
 		return p, fault(n.Span, "%w", err)
 	}
@@ -58,6 +72,7 @@ func (e *Engine) caseKey(c data.Case, p data.Prep) (string, error) {
 		labels = append(labels, fmt.Sprintf("%d=%s", v, t))
 	}
 	slices.Sort(labels)
+	p.Before, p.After = nameless(p.Before), nameless(p.After)
 	steps, err := json.Marshal(p)
 	if err != nil {
 		return "", err
@@ -65,6 +80,15 @@ func (e *Engine) caseKey(c data.Case, p data.Prep) (string, error) {
 	text := fmt.Sprintf("case v%d %s %v %q %q %q %q %q %s", stages["prep"].version, files, labels, c.Dataset, c.Site, c.Patient, c.ID, c.Modality, steps)
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// nameless drops the names of own steps, which are no part of an identity.
+func nameless(steps []data.Own) []data.Own {
+	out := slices.Clone(steps)
+	for i := range out {
+		out[i].Name = ""
+	}
+	return out
 }
 
 // preparedSet is the artefact of a prep: which case artefacts belong to it.
@@ -184,9 +208,13 @@ func loadPrep(ctx context.Context, j *Job, a *store.Artefact) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Data{Prepared: true, Preps: []data.Prep{set.Prep}, Origins: d.Origins}
+	p, err := prepOf(j.Node.Node("steps"))
+	if err != nil {
+		return nil, err
+	}
+	out := &Data{Prepared: true, Preps: []data.Prep{p}, Origins: d.Origins}
 	for i, key := range set.Cases {
-		if _, _, err := j.prepareCase(key, d.Cases[i], set.Prep); err != nil { // made again when it was removed
+		if _, _, err := j.prepareCase(key, d.Cases[i], p); err != nil { // made again when it was removed
 			return nil, err
 		}
 		c, err := j.store.Get(key)

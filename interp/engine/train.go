@@ -290,14 +290,13 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 	}
 	cfg.Trainable = keep
 	loss := n.Node("loss")
-	if trainsQuality(loss) && !m.Built.Quality {
-		// One mask, nothing to choose; a network without a quality head has no such loss.
+	if trainsQuality(loss) && !m.Built.Quality { // the default loss adapts to the network; one that is written does not
 		if n.ArgSpan("loss") != n.Span {
 			return cfg, fault(n.ArgSpan("loss"), "%s predicts no quality; leave quality out of the loss", m.Built.Architecture.Name)
 		}
 		loss = withoutQuality(loss)
 	}
-	cfg.Loss = lossOf(loss, m.Balance)
+	cfg.Loss = lossOf(loss, m.experts(), m.Balance)
 	cfg.Select = validationChoice(loss)
 	return cfg, nil
 }
@@ -349,14 +348,14 @@ func withoutQuality(n *ir.Node) *ir.Node {
 }
 
 // lossOf lowers a loss of the language to a graph: terms outside best_of_masks are those of the first mask.
-func lossOf(n *ir.Node, balance float64) train.Loss {
+func lossOf(n *ir.Node, cfg *experts.Config, balance float64) train.Loss {
 	masks := train.DeeplySupervised(func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
 		return sampleLoss(n, s, out, target)
 	})
 	return func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
 		l := masks(s, out, target)
-		if balance > 0 && len(out.Gates) > 0 {
-			l = gx.Add(l, gx.MulScalar(experts.Balance(out.Gates), balance))
+		if balance > 0 && cfg != nil && len(out.Gates) > 0 {
+			l = gx.Add(l, gx.MulScalar(cfg.Balance(out.Gates), balance))
 		}
 		return l
 	}
@@ -393,6 +392,8 @@ func maskLoss(n *ir.Node, s *graph.Scope, logits, target *graph.Node) *graph.Nod
 		return graph.DiceLoss(s, logits, target)
 	case "bce":
 		return graph.BCELoss(s, logits, target)
+	case "fn":
+		return ownLoss(n, s, logits, target)
 	}
 	s.Failf("%s is no loss of a single mask", n.Op)
 	return nil

@@ -26,6 +26,7 @@ import (
 	"github.com/mseg-lang/mseg/interp/engine"
 	"github.com/mseg-lang/mseg/interp/script"
 	"github.com/mseg-lang/mseg/lang/check"
+	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
 )
 
@@ -40,6 +41,8 @@ type Result struct {
 	Message string  `json:"message,omitempty"` // why it failed: one reason a line
 	Found   string  `json:"found,omitempty"`   // the values of both sides of a condition
 	Seconds float64 `json:"seconds"`
+
+	Diags diag.List `json:"-"` // the same as Message and Found, with places, where the script or its run is at fault
 }
 
 // Title is how a test is selected and shown.
@@ -72,6 +75,7 @@ func Script(ctx context.Context, path string, opt Options, done func(Result)) er
 			for _, d := range l.Diags {
 				r.fail("%v", d)
 			}
+			r.Diags = l.Diags
 			return nil
 		})
 	}
@@ -125,6 +129,7 @@ func (t tester) run(ctx context.Context, l *script.Loaded, facts []fact) error {
 			r.Passed, r.Found = out.Expects[0].Holds, out.Expects[0].Found
 			if !r.Passed {
 				r.Message = "expectation does not hold"
+				r.Diags = diag.List{out.Expects[0].Diagnostic()}
 			}
 			return nil
 		})
@@ -174,8 +179,17 @@ func conditionName(x ir.Expect) string { return "expect " + strings.TrimPrefix(x
 func (r *Result) failed(err error) {
 	var f *engine.Fault
 	if errors.As(err, &f) && !f.Span.IsZero() {
+		r.Diags = diag.List{f.Diagnostic()}
 		r.fail("line %d: %v", f.Span.From().Line, err)
 		return
 	}
 	r.fail("%v", err)
+}
+
+// Mistakes are why a test failed, as diagnostics: those of the script where it has any, else one that names the test.
+func (r Result) Mistakes() diag.List {
+	if r.Passed || len(r.Diags) > 0 {
+		return r.Diags
+	}
+	return diag.List{{Code: diag.ExpectFails, Severity: diag.Error, Summary: r.Title() + ": " + strings.ReplaceAll(r.Explain(), "\n", "; ")}}
 }

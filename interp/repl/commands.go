@@ -163,10 +163,7 @@ func (l *Loop) runAll(ctx context.Context, _ string) error {
 	var failed diag.List
 	for _, x := range out.Expects {
 		if !x.Holds {
-			d := failed.Add(diag.ExpectFails, x.Expect.Span, "expectation does not hold: %s", x.Expect.Text)
-			if x.Found != "" {
-				d.Help = "found " + x.Found
-			}
+			failed = append(failed, x.Diagnostic())
 		}
 	}
 	for _, r := range out.Reports {

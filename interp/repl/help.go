@@ -22,6 +22,13 @@ func (s session) explain(name string) (string, error) {
 		if !slices.Contains(boundNames(st.node), name) {
 			continue
 		}
+		if u, ok := st.node.(*syntax.Use); ok {
+			for _, e := range doc.Library(u.Library.Text) {
+				if e.Name == name {
+					return plain(e.String()), nil
+				}
+			}
+		}
 		text := st.text + "\n"
 		for _, x := range p.Params {
 			if x.Name == name {
@@ -50,12 +57,16 @@ func (s session) explain(name string) (string, error) {
 		parts = append(parts, w)
 	}
 	if place, ok := p.Tree.Lookup(name); ok {
-		parts = append(parts, fmt.Sprintf("`%s`: a task of %s, imaged by %s\n", name, place.Path, place.Modality))
+		text := fmt.Sprintf("`%s`: a task of %s, imaged by %s\n", name, place.Path, place.Modality)
+		if place.Task != name {
+			text = fmt.Sprintf("`%s`: another name of `%s`, a task of %s, imaged by %s\n", name, place.Task, place.Path, place.Modality)
+		}
+		parts = append(parts, text)
 	}
 	if _, m, ok := p.Tree.Modality(name); ok && len(parts) == 0 {
 		also := ""
-		if len(m.Aliases) > 0 {
-			also = ", also written " + strings.Join(m.Aliases, ", ")
+		if others := p.Tree.Spellings(m.Name); len(others) > 0 {
+			also = ", also written " + strings.Join(others, ", ")
 		}
 		parts = append(parts, fmt.Sprintf("`%s`: a modality%s\n", m.Name, also))
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	Out, Err    io.Writer // answers; mistakes and notes
 	Interactive bool      // prompts, and a word about what was bound
 	Color       bool
+	Tell        func(diag.List) // tells mistakes in a form of its own; nil: as text on Err
 	// View begins to show the events of one computation and returns what ends it. nil shows notes only, on Err.
 	View func() (show func(engine.Event), end func())
 }
@@ -149,6 +150,8 @@ func (l *Loop) guard(f func() error) {
 		d := fault.Diagnostic()
 		d.Summary = firstLine(err)
 		l.report(diag.List{d})
+	case l.Tell != nil:
+		l.Tell(diag.List{{Code: diag.CommandFailed, Severity: diag.Error, Summary: firstLine(err)}})
 	default:
 		fmt.Fprintln(l.Err, "error:", err)
 	}
@@ -159,7 +162,13 @@ func firstLine(err error) string {
 	return s
 }
 
-func (l *Loop) report(d diag.List) { diag.WriteText(l.Err, d, l.Color) }
+func (l *Loop) report(d diag.List) {
+	if l.Tell != nil {
+		l.Tell(d)
+		return
+	}
+	diag.WriteText(l.Err, d, l.Color)
+}
 
 // answer handles one entry: a command, a question, or statements and expressions.
 func (l *Loop) answer(ctx context.Context, text string) error {
@@ -218,10 +227,7 @@ func (l *Loop) expectations(ctx context.Context, e entry) error {
 			fmt.Fprintf(l.Out, "holds: %s\n", strings.TrimSpace(x.Text+found(r)))
 			continue
 		}
-		d := failed.Add(diag.ExpectFails, x.Span, "expectation does not hold: %s", x.Text)
-		if r.Found != "" {
-			d.Help = "found " + r.Found
-		}
+		failed = append(failed, r.Diagnostic())
 	}
 	if len(failed) > 0 {
 		l.report(failed)

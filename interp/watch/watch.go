@@ -36,6 +36,7 @@ type Config struct {
 	Out     io.Writer     // one line a run
 	Err     io.Writer     // mistakes
 	Color   bool
+	Tell    func(diag.List) // tells the mistakes of a text, also none, at once and in a form of its own; nil: as text on Err
 }
 
 // retries is how often a missing or empty file is looked at again, settle apart, before that is said.
@@ -122,6 +123,13 @@ func (w *watcher) say(format string, args ...any) {
 }
 
 func (w *watcher) report(d diag.List) {
+	if w.Tell != nil {
+		w.Tell(d)
+		return
+	}
+	if len(d) == 0 {
+		return
+	}
 	var b strings.Builder
 	diag.WriteText(&b, d, w.Color)
 	if w.job != nil {
@@ -135,6 +143,15 @@ func (w *watcher) fault(err error) {
 	var f *engine.Fault
 	if errors.As(err, &f) {
 		w.report(diag.List{f.Diagnostic()})
+		return
+	}
+	w.trouble(err)
+}
+
+// trouble tells an error that has no place in the script.
+func (w *watcher) trouble(err error) {
+	if w.Tell != nil {
+		w.Tell(diag.List{{Code: diag.CommandFailed, Severity: diag.Error, Summary: err.Error()}})
 		return
 	}
 	w.say("error: %v", err)
@@ -155,7 +172,7 @@ func (w *watcher) look(ctx context.Context, forced bool) {
 	}
 	w.absent = ""
 	if err != nil {
-		w.say("error: %v", err)
+		w.trouble(err)
 		return
 	}
 	sum := sha256.Sum256([]byte(l.File.Text))
@@ -163,9 +180,7 @@ func (w *watcher) look(ctx context.Context, forced bool) {
 		return
 	}
 	w.seen = sum
-	if len(l.Diags) > 0 {
-		w.report(l.Diags)
-	}
+	w.report(l.Diags)
 	if n := l.Diags.Count(diag.Error); n > 0 {
 		w.say("%s: %s; waiting for the next save", w.name, plural(n, "error"))
 		return
@@ -267,16 +282,15 @@ func (w *watcher) expectations(out *engine.Outcome, line *string) {
 	var failed diag.List
 	for _, x := range out.Expects {
 		if !x.Holds {
-			d := failed.Add(diag.ExpectFails, x.Expect.Span, "expectation does not hold: %s", x.Expect.Text)
-			if x.Found != "" {
-				d.Help = "found " + x.Found
-			}
+			failed = append(failed, x.Diagnostic())
 		}
 	}
 	if n := len(out.Expects); n > 0 {
 		*line += fmt.Sprintf("; %d of %s hold", n-len(failed), plural(n, "expectation"))
 	}
-	w.report(failed)
+	if len(failed) > 0 {
+		w.report(failed)
+	}
 }
 
 // leave stops a run at its next step and waits for it.

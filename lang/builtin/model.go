@@ -19,6 +19,7 @@ func init() {
 		p("scale", "number", "0.1", "factor of the mixture's output").above(0),
 		p("dropout", "number", "0.1", "dropout of the hidden units in training").within(0, 0.99),
 		p("gate", "gate", "soft(organ, task, modality, image)", "how experts are weighted"),
+		p("block", "block", "", "what stands in the place of the bottleneck: a fn(x: features) -> features of the script; bottleneck and dropout are then its own affair"),
 	}
 	register(Builtin{Name: "mixture", Result: result("experts"),
 		Doc:     "A contextual mixture of adapter experts (ConMoAE): in every block, small bottleneck networks beside the MLP, weighted by a gate that sees organ path, task, modality and image.",
@@ -38,13 +39,14 @@ func init() {
 			p("balance", "number", "0.01", "weight of the load-balance loss").atLeast(0)},
 		Example: "top(2, balance: 0.01)"})
 	register(Builtin{Name: "route", Result: result("experts"),
-		Doc:    "Hard routing along the tree: each task uses the expert of its nearest listed ancestor, others the one under else.",
-		Params: []Param{p("taxonomy", "taxonomy", "", "tree whose paths are used; MedSegDB's when absent"), need("else", "expert", "expert of all other tasks")},
-		Keys:   "path → expert of the subtree", KeyBase: "path", KeyType: types.Parse("expert"),
+		Doc:    "Hard routing along the tree: each task uses the expert of its nearest listed ancestor, others the one under else. In place of an expert may stand a mixture: its tasks are weighed among its experts. The mixtures of a route share one gate and agree in embedding, scale, dropout and what the gate sees.",
+		Params: []Param{p("taxonomy", "taxonomy", "", "tree whose paths are used; MedSegDB's when absent"), need("else", "expert | experts", "expert or mixture of all other tasks")},
+		Keys:   "path → expert or mixture of the subtree", KeyBase: "path", KeyType: types.Parse("expert | experts"),
 		Example: "route { /torso/abdomen: expert(bottleneck: 16), else: shared }"})
 	register(Builtin{Name: "expert", Result: result("expert"),
-		Doc:     "One adapter expert of a route.",
-		Params:  []Param{p("bottleneck", "int", "16", "hidden width").within(1, 4096)},
+		Doc: "One adapter expert of a route.",
+		Params: []Param{p("bottleneck", "int", "16", "hidden width").within(1, 4096),
+			p("init", "path", "", "start with the first values of the expert of this listed path, which has the same bottleneck; its own random ones when absent")},
 		Example: "expert(bottleneck: 32)"})
 	register(Builtin{Name: "shared", Result: result("expert"),
 		Doc: "The expert that all unlisted tasks share.", Example: "shared"})

@@ -58,3 +58,12 @@ func init() {
 		}, networks...),
 		Example: "phantom() |> prep(percentile(0.5 % .. 99.5 %) |> resize(64 px)) |> nnunet(memory: 4 GiB)"})
 }
+
+func init() {
+	register(Builtin{Name: "custom_network", Result: result("model"), Stage: true,
+		Doc: "A network that the script has written: a fn(x: image, box: mask) -> logits. The image has three channels, 0 … 255, the box is 1 inside the prompt. Layers whose name begins with decoder are the group decoder, all others the group encoder.",
+		Params: []Param{need("body", "network", "the fn"), p("image", "number<px>", "128 px", "side of the input").within(16, 2048),
+			p("weights", "file", "", "weights to start from: safetensors, .pth or npz"),
+			p("seed", "int", "0", "seed of the initialisation").atLeast(0)},
+		Example: "custom_network(linear_mask, image: 64 px)", Frame: "fn linear_mask(x: image, box: mask) -> logits = sum(linear(concat(x / 255, box), 1), over: channel)"})
+}

@@ -35,10 +35,23 @@ type Builtin struct {
 	Params  []Param
 	Doc     string
 	Example string // an expression that checks
+	Frame   string // statements that the example needs before it
 	Stage   bool   // does work when run; otherwise it only describes
 	Keys    string // for entries whose block may hold paths or other free keys: what they mean ("" = none allowed)
 	KeyType types.Type
 	KeyBase string // what a free key is: path, number, name
+	Learned bool   // tensor functions: has weights of its own
+}
+
+// ExampleScript is a whole script around the example. Examples of tensor functions stand in the body of a fn.
+func (b *Builtin) ExampleScript() string {
+	if b.Result.IsTensor() {
+		return "fn example(x: features, y: features) -> tensor = " + b.Example + "\n"
+	}
+	if b.Frame != "" {
+		return b.Frame + "\nfn example() = " + b.Example + "\n"
+	}
+	return "fn example() = " + b.Example + "\n"
 }
 
 // Param finds a parameter by name.

@@ -69,3 +69,39 @@ func LibraryNames(name string) []string {
 
 // TypeNames lists the types that a fn or param may declare.
 func TypeNames() []string { return append([]string{"list"}, typeNames...) }
+
+// Fn is the body of a fn over tensors, for tensors of symbolic shape; ok is false when there is none of that name or its body has mistakes.
+func (s *Scope) Fn(name string) (f ir.Fn, shape types.Type, ok bool) {
+	sym, found := s.c.symbols[name]
+	if !found {
+		return f, shape, false
+	}
+	fn, isFn := sym.stmt.(*syntax.Fn)
+	if !isFn || fn.Body == nil || !overTensors(fn) {
+		return f, shape, false
+	}
+	s.c.steps = 0
+	before := len(s.c.diags)
+	values := make([]ir.Value, len(fn.Params))
+	for i, p := range fn.Params {
+		if values[i] = leaf(i, s.c.fnType(fn, i)); p.Default != nil {
+			values[i] = s.c.value(p.Default, s.c.fnType(fn, i), nil)
+		}
+		if p.Type != nil {
+			f.Params = append(f.Params, p.Type.Name.Text)
+		}
+	}
+	f.Body = s.c.body(sym, fn, values, fn.Name.Where)
+	failed := len(s.c.diags) > before
+	s.c.diags = s.c.diags[:before]
+	if failed || isUnknown(f.Body) {
+		return f, shape, false
+	}
+	return f, f.Body.Type(), true
+}
+
+// StandsFor says whether a name is a fn over tensors that a place of this type takes as it is: a loss, metric, step of preparation or block.
+func (s *Scope) StandsFor(name string, want types.Type) bool {
+	_, fn, r, ok := s.c.standsFor(name, want)
+	return ok && r.fits(fn)
+}

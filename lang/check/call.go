@@ -37,6 +37,9 @@ func (c *checker) pipedType(call *syntax.Call, want types.Type) types.Type {
 	if !ok {
 		return types.Any
 	}
+	if _, _, r, ok := c.standsFor(r.Text, want); ok && r.kind == "prep" {
+		return types.Of("prep")
+	}
 	if sym, ok := c.symbols[r.Text]; ok {
 		if fn, ok := sym.stmt.(*syntax.Fn); ok && len(fn.Params) > 0 && fn.Params[0].Type != nil {
 			return c.quietType(fn.Params[0].Type)
@@ -81,6 +84,12 @@ func (c *checker) call(e *syntax.Call, piped ir.Value, pipedExpr syntax.Expr, wa
 	}
 	if sym, ok := c.symbols[r.Text]; ok {
 		c.rec.defined(r.Where, r.Text, sym.where)
+		if _, fn, r, ok := c.standsFor(r.Text, want); ok && (piped == nil || r.kind == "prep") {
+			if !c.mayCall(fn, e) {
+				return unknown
+			}
+			return c.lift(sym, fn, r, e, piped, env)
+		}
 		if fn, ok := sym.stmt.(*syntax.Fn); ok {
 			return c.inline(sym, fn, e, piped, pipedExpr, env)
 		}
@@ -155,51 +164,96 @@ func (c *checker) treeCall(b *builtin.Builtin, e *syntax.Call, piped ir.Value, e
 
 // inline evaluates the body of a fn with its arguments in place of its parameters.
 func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Value, pipedExpr syntax.Expr, env *scope) ir.Value {
-	name := fn.Name.Text
-	if slices.Contains(c.calls, fn) {
-		d := c.diags.Add(diag.CyclicName, e.Where, "fn %s calls itself", name)
-		d.Help = "there is no recursion: every plan is finite; use a comprehension"
+	if piped != nil && len(fn.Params) == 0 {
+		c.diags.Add(diag.BadPipe, e.Where, "fn %s takes no argument", fn.Name.Text)
 		return unknown
 	}
-	if fn.Body == nil {
+	if !c.mayCall(fn, e) {
 		return unknown
 	}
-	values := make([]ir.Value, len(fn.Params))
-	next := 0
-	take := func(i int, v ir.Value, at source.Span) {
-		if values[i] != nil {
-			c.diags.Add(diag.DuplicateArgument, at, "%s of fn %s is given twice", fn.Params[i].Name.Text, name)
-			return
-		}
-		t := types.Any
-		if fn.Params[i].Type != nil {
-			t = c.quietType(fn.Params[i].Type)
-		}
-		values[i] = c.demand(v, t, at, fmt.Sprintf("%s of fn %s", fn.Params[i].Name.Text, name))
-	}
-	expected := func(i int) types.Type {
-		if fn.Params[i].Type != nil {
-			return c.quietType(fn.Params[i].Type)
-		}
-		return types.Any
-	}
+	m := c.fnMatcher(fn, e)
 	if piped != nil {
-		if len(fn.Params) == 0 {
-			c.diags.Add(diag.BadPipe, e.Where, "fn %s takes no argument", name)
-			return unknown
-		}
-		take(0, piped, pipedExpr.Span())
-		next = 1
+		m.take(0, piped, pipedExpr.Span())
+		m.next = 1
 	}
-	for _, a := range e.Args {
+	return c.body(sym, fn, m.arguments(env), e.Where)
+}
+
+// mayCall refuses recursion. A fn without a body has been reported.
+func (c *checker) mayCall(fn *syntax.Fn, e *syntax.Call) bool {
+	if slices.Contains(c.calls, fn) {
+		d := c.diags.Add(diag.CyclicName, e.Where, "fn %s calls itself", fn.Name.Text)
+		d.Help = "there is no recursion: every plan is finite; use a comprehension"
+		return false
+	}
+	return fn.Body != nil
+}
+
+// fnType is the declared type of a parameter.
+func (c *checker) fnType(fn *syntax.Fn, i int) types.Type {
+	if fn.Params[i].Type != nil {
+		return c.quietType(fn.Params[i].Type)
+	}
+	return types.Any
+}
+
+// fnMatcher fills the parameters of one call of a fn.
+type fnMatcher struct {
+	c      *checker
+	fn     *syntax.Fn
+	call   *syntax.Call
+	values []ir.Value
+	next   int                   // parameter that the next positional argument fills
+	sizes  map[string]types.Size // lengths of the axes of its tensors, by the symbol they have in its types
+}
+
+func (c *checker) fnMatcher(fn *syntax.Fn, call *syntax.Call) *fnMatcher {
+	return &fnMatcher{c: c, fn: fn, call: call, values: make([]ir.Value, len(fn.Params)), sizes: map[string]types.Size{}}
+}
+
+// take gives a parameter its value.
+func (m *fnMatcher) take(i int, v ir.Value, at source.Span) {
+	p := m.fn.Params[i]
+	if m.values[i] != nil {
+		m.c.diags.Add(diag.DuplicateArgument, at, "%s of fn %s is given twice", p.Name.Text, m.fn.Name.Text)
+		return
+	}
+	m.values[i] = m.c.demand(v, m.sized(m.c.fnType(m.fn, i), v.Type()), at, fmt.Sprintf("%s of fn %s", p.Name.Text, m.fn.Name.Text))
+}
+
+// sized is the type of a parameter for the call at hand. A fn holds for tensors of every size: that of the first tensor says what its height, width and channels are, and all
+// others have the same.
+func (m *fnMatcher) sized(want, have types.Type) types.Type {
+	if !want.IsTensor() || !have.IsTensor() || !have.Shaped {
+		return want
+	}
+	for _, a := range want.Axes {
+		size, ok := have.Size(a.Name)
+		if !ok {
+			continue
+		}
+		if known, bound := m.sizes[a.Size.Of]; bound {
+			size = known
+		} else {
+			m.sizes[a.Size.Of] = size
+		}
+		want = want.With(a.Name, size)
+	}
+	return want
+}
+
+// arguments gives every parameter its value: those of the call, and defaults.
+func (m *fnMatcher) arguments(env *scope) []ir.Value {
+	c, fn, name := m.c, m.fn, m.fn.Name.Text
+	for _, a := range m.call.Args {
 		if a.Key == nil {
-			if next >= len(fn.Params) {
+			if m.next >= len(fn.Params) {
 				d := c.diags.Add(diag.TooManyArguments, a.Value.Span(), "fn %s takes %s", name, counted(len(fn.Params), "argument"))
 				d.Related = []diag.Related{{Span: fn.Name.Where, Message: "declared here"}}
 				continue
 			}
-			take(next, c.value(a.Value, expected(next), env), a.Value.Span())
-			next++
+			m.take(m.next, c.value(a.Value, c.fnType(fn, m.next), env), a.Value.Span())
+			m.next++
 			continue
 		}
 		i := slices.IndexFunc(fn.Params, func(p syntax.FnParam) bool { return p.Name.Text == keyText(a.Key) })
@@ -213,24 +267,40 @@ func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Va
 			continue
 		}
 		c.rec.defined(a.Key.Span(), fn.Params[i].Name.Text, fn.Params[i].Name.Where)
-		take(i, c.value(a.Value, expected(i), env), a.Value.Span())
+		m.take(i, c.value(a.Value, c.fnType(fn, i), env), a.Value.Span())
 	}
+	for i, p := range fn.Params {
+		if m.values[i] != nil {
+			continue
+		}
+		if p.Default == nil {
+			d := c.diags.Add(diag.MissingArgument, m.call.Where, "fn %s needs %s", name, p.Name.Text)
+			d.Related = []diag.Related{{Span: p.Name.Where, Message: "declared here"}}
+			m.values[i] = unknown
+		} else {
+			m.values[i] = c.value(p.Default, c.fnType(fn, i), nil)
+		}
+	}
+	return m.values
+}
+
+// body evaluates the body of a fn for the values of its parameters. What is wrong with them there is told with the place of the call.
+func (c *checker) body(sym *symbol, fn *syntax.Fn, values []ir.Value, call source.Span) ir.Value {
+	before := len(c.diags)
+	defer func() {
+		for i := before; i < len(c.diags); i++ {
+			c.diags[i].Related = append(c.diags[i].Related, diag.Related{Span: call, Message: "called here"})
+		}
+	}()
 	var inner *scope
 	for i, p := range fn.Params {
-		if values[i] == nil {
-			if p.Default == nil {
-				d := c.diags.Add(diag.MissingArgument, e.Where, "fn %s needs %s", name, p.Name.Text)
-				d.Related = []diag.Related{{Span: p.Name.Where, Message: "declared here"}}
-				values[i] = unknown
-			} else {
-				values[i] = c.value(p.Default, expected(i), nil)
-			}
-		}
 		inner = &scope{p.Name.Text, values[i], inner, p.Name.Where}
 	}
 	want := types.Any
 	if fn.Returns != nil {
 		want = c.quietType(fn.Returns)
+	} else if overTensors(fn) {
+		want = types.AnyTensor
 	}
 	c.calls = append(c.calls, fn)
 	defer func() { c.calls = c.calls[:len(c.calls)-1] }()
@@ -281,6 +351,9 @@ func (c *checker) bind(b *builtin.Builtin, where source.Span, args []syntax.Arg,
 	}
 	if len(m.keys) > 0 {
 		n.Args = append(n.Args, ir.Arg{Name: "entries", Value: ir.Map{Entries: m.keys, Elem: b.KeyType}})
+	}
+	if b.Result.IsTensor() {
+		return c.tensorCall(n)
 	}
 	c.domain(n)
 	return n

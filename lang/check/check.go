@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
+	"strings"
 
 	"github.com/mseg-lang/mseg/lang/builtin"
 	"github.com/mseg-lang/mseg/lang/diag"
@@ -362,7 +364,7 @@ func (c *checker) expression(name, text string) syntax.Expr {
 		}
 	}
 	if len(diags) == 0 {
-		c.diags.Add(diag.UnexpectedToken, source.Span{File: s.File, Start: 0, End: len(s.File.Text)}, "expected one value")
+		c.diags.Add(diag.UnexpectedToken, source.Span{File: s.File, Start: 0, End: len(s.File.Text)}, "found %s, expected one value", describeEntry(text))
 	}
 	return nil
 }
@@ -395,7 +397,15 @@ func (c *checker) limits(st *syntax.Param, v ir.Value, at source.Span) {
 	}
 }
 
-var typeNames = append([]string{"number", "int", "string", "bool", "path", "loss", "metric", "prompt", "optimizer", "gate", "expert", "augment"}, types.Kinds...)
+var typeNames = append([]string{"number", "int", "string", "bool", "path", "loss", "metric", "prompt", "optimizer", "gate", "expert", "augment", "block"}, append(tensorNames(), types.Kinds...)...)
+
+func tensorNames() []string {
+	var out []string
+	for _, t := range types.TensorNames {
+		out = append(out, t.Name)
+	}
+	return out
+}
 
 // typeOf reads a type as written in a param or fn.
 func (c *checker) typeOf(t *syntax.TypeExpr) types.Type {
@@ -413,6 +423,9 @@ func (c *checker) typeOf(t *syntax.TypeExpr) types.Type {
 		return types.AnyNumber
 	case "int":
 		return types.Type{Base: "number", Int: true}
+	}
+	if tensor, ok := types.TensorNamed(t.Name.Text); ok {
+		return tensor
 	}
 	if slices.Contains(typeNames, t.Name.Text) {
 		return types.Of(t.Name.Text)
@@ -432,7 +445,7 @@ func (c *checker) checkFn(st *syntax.Fn) {
 	}
 	var env *scope
 	seen := map[string]bool{}
-	for _, p := range st.Params {
+	for i, p := range st.Params {
 		if seen[p.Name.Text] {
 			c.diags.Add(diag.DuplicateName, p.Name.Where, "parameter %q is declared twice", p.Name.Text)
 		}
@@ -447,11 +460,13 @@ func (c *checker) checkFn(st *syntax.Fn) {
 		if p.Default != nil {
 			c.demand(c.value(p.Default, t, nil), t, p.Default.Span(), "parameter "+p.Name.Text)
 		}
-		env = &scope{p.Name.Text, ir.Unknown{T: t}, env, p.Name.Where}
+		env = &scope{p.Name.Text, leaf(i, t), env, p.Name.Where}
 	}
 	want := types.Any
 	if st.Returns != nil {
 		want = c.typeOf(st.Returns)
+	} else if overTensors(st) {
+		want = types.AnyTensor
 	}
 	c.calls = append(c.calls, st)
 	v := c.value(st.Body, want, env)
@@ -478,4 +493,11 @@ func suggestion(name string, candidates []string) string {
 		return "did you mean " + s + "?"
 	}
 	return ""
+}
+
+func describeEntry(text string) string {
+	if strings.TrimSpace(text) == "" {
+		return "nothing"
+	}
+	return strconv.Quote(text)
 }

@@ -45,6 +45,8 @@ func (c *checker) domain(n *ir.Node) {
 		if g := n.Node("gate"); g != nil && g.Op == "top" && g.Int("k") > n.Int("count") {
 			c.diags.Add(diag.OutOfRange, n.ArgSpan("gate"), "top(%d) of %d experts", g.Int("k"), n.Int("count"))
 		}
+	case "route":
+		c.route(n)
 	case "compare":
 		if l, ok := n.Arg("evals").(ir.List); ok && len(l.Items) < 2 {
 			c.diags.Add(diag.MissingArgument, n.ArgSpan("evals"), "compare needs two or more evals, found %d", len(l.Items))

@@ -34,6 +34,7 @@ func FuzzCheck(f *testing.F) {
 	}
 	for _, b := range builtin.All() {
 		f.Add("report x = " + b.Example)
+		f.Add(b.ExampleScript())
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		checkAnything(t, text)

@@ -70,6 +70,7 @@ func TestTreeEqualsThePublishedOne(t *testing.T) {
 		ID     int    `json:"id"`
 		Name   string `json:"name"`
 		Parent int    `json:"parent"`
+		RadLex string `json:"radlex"`
 	}
 	var want struct {
 		BodyParts  []node `json:"body_parts"`
@@ -112,6 +113,14 @@ func TestTreeEqualsThePublishedOne(t *testing.T) {
 		p, ok := tree.Lookup("CT_" + n.Name)
 		if !ok || p.Rows[3] != n.ID || p.Path != tree.Organs[n.Parent] {
 			t.Errorf("task %s: %t, row %d at %s, want row %d at %s", n.Name, ok, p.Rows[3], p.Path, n.ID, tree.Organs[n.Parent])
+		}
+	}
+	for prefix, level := range map[string][]node{"/": want.BodyParts, "s": want.Subregions, "o": want.Organs} {
+		for _, n := range level {
+			path := map[string]func() string{"/": func() string { return tree.BodyParts[n.ID] }, "s": func() string { return tree.Subregions[n.ID] }, "o": func() string { return tree.Organs[n.ID] }}[prefix]()
+			if got := tree.RadLex(path); got != n.RadLex {
+				t.Errorf("RadLex id of %s is %q, want %q", path, got, n.RadLex)
+			}
 		}
 	}
 	for _, m := range want.Modalities {

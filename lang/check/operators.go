@@ -10,6 +10,9 @@ import (
 )
 
 func (c *checker) unary(e *syntax.Unary, want types.Type, env *scope) ir.Value {
+	if want.IsTensor() {
+		want = types.AnyTensor
+	}
 	v := c.value(e.Of, want, env)
 	if isUnknown(v) {
 		return unknown
@@ -25,6 +28,9 @@ func (c *checker) unary(e *syntax.Unary, want types.Type, env *scope) ir.Value {
 		}
 	}
 	base := v.Type().Base
+	if e.Op == "-" && base == "tensor" {
+		return &ir.Node{Op: "negate", T: v.Type(), Span: e.Where, Args: []ir.Arg{{Name: "of", Value: v}}}
+	}
 	if e.Op == "-" && base == "number" || e.Op == "not" && base == "bool" {
 		if n, ok := v.(*ir.Node); ok {
 			return &ir.Node{Op: "negate", T: v.Type(), Span: e.Where, Args: []ir.Arg{{Name: "of", Value: n}}}
@@ -43,6 +49,9 @@ func (c *checker) binary(e *syntax.Binary, want types.Type, env *scope) ir.Value
 	case "+", "*":
 		left = want
 	}
+	if want.IsTensor() { // what stands inside an expression may have another shape than the whole
+		left = types.AnyTensor
+	}
 	a := c.value(e.Left, left, env)
 	right := left
 	if e.Op == "==" || e.Op == "!=" {
@@ -58,6 +67,9 @@ func (c *checker) binary(e *syntax.Binary, want types.Type, env *scope) ir.Value
 	}
 	if e.Op == ".." {
 		return c.rangeOf(e, a, b)
+	}
+	if a.Type().IsTensor() || b.Type().IsTensor() {
+		return c.tensorBinary(e, a, b)
 	}
 	ka, kb := a.Type().Base, b.Type().Base
 	switch {

@@ -81,15 +81,21 @@ func (c *checker) collectTaxonomies(s *syntax.Script) {
 	if len(joined.Modalities) == 0 {
 		joined.Modalities = c.tree.Modalities
 	}
+	for _, t := range bound {
+		if err := joined.TakeNames(t); err != nil {
+			c.diags.Add(diag.DuplicateTask, source.Span{File: s.File}, "taxonomies disagree: %v", err)
+		}
+	}
 	c.tree = joined
 }
 
-// hierarchy evaluates hierarchy {…} and extend {…}; both give a tree at once.
+// hierarchy evaluates hierarchy {…} and extend {…}; both give a tree at once. Nodes are added first, whatever stands first, so that synonyms may name any of them.
 func (c *checker) hierarchy(name string, base *taxonomy.Tree, args []syntax.Arg) ir.Value {
 	tree := &taxonomy.Tree{}
 	if base != nil {
 		tree = base.Clone()
 	}
+	var tables []syntax.Arg
 	for _, a := range args {
 		switch key := a.Key.(type) {
 		case *syntax.PathLit:
@@ -104,30 +110,97 @@ func (c *checker) hierarchy(name string, base *taxonomy.Tree, args []syntax.Arg)
 				}
 			}
 		case *syntax.Ref:
-			if key.Text != "modalities" || name != "hierarchy" {
-				c.diags.Add(diag.UnknownArgument, key.Where, "%s has no argument %q; its keys are paths", name, key.Text)
+			if key.Text != "modalities" && key.Text != "synonyms" && key.Text != "radlex" {
+				d := c.diags.Add(diag.UnknownArgument, key.Where, "%s has no argument %q; its keys are paths, modalities, synonyms and radlex", name, key.Text)
+				d.Help = suggestion(key.Text, []string{"modalities", "synonyms", "radlex"})
 				continue
 			}
-			m, ok := a.Value.(*syntax.MapLit)
-			if !ok {
-				c.diags.Add(diag.WrongType, a.Value.Span(), "modalities are written { CT: [], MRI: [] }")
-				continue
-			}
-			for _, e := range m.Entries {
-				r, ok := e.Key.(*syntax.Ref)
-				if !ok {
-					c.diags.Add(diag.WrongType, e.Value.Span(), "a modality is written `Name: [other spellings]`")
-					continue
-				}
-				if others, ok := c.names(e.Value); ok {
-					tree.Modalities = append(tree.Modalities, taxonomy.Modality{Name: r.Text, Aliases: others})
-				}
-			}
+			tables = append(tables, a)
 		default:
 			c.diags.Add(diag.WrongType, a.Value.Span(), "entries of %s are written `/body_part/subregion/organ: [Task, …]`", name)
 		}
 	}
+	for _, a := range tables {
+		c.taxonomyTable(tree, a.Key.(*syntax.Ref).Text, base == nil, a.Value)
+	}
 	return ir.Taxonomy{Tree: tree}
+}
+
+// taxonomyTable reads what things of a taxonomy are called: `modalities: { CT: [CAT] }`, `synonyms: { Hepar: Liver }`, `radlex: { Liver: RID58 }`.
+func (c *checker) taxonomyTable(tree *taxonomy.Tree, table string, fresh bool, value syntax.Expr) {
+	m, ok := value.(*syntax.MapLit)
+	if !ok {
+		forms := map[string]string{"modalities": "{ CT: [], MRI: [MR] }", "synonyms": "{ Hepar: Liver }", "radlex": "{ Liver: RID58 }"}
+		c.diags.Add(diag.WrongType, value.Span(), "%s are written %s", table, forms[table])
+		return
+	}
+	for _, e := range m.Entries {
+		key, named := "", false
+		if e.Key != nil {
+			key, named = nameOrPath(e.Key)
+		}
+		if _, plain := e.Key.(*syntax.Ref); !named || table == "modalities" && !plain {
+			what := map[string]string{"modalities": "a modality is written `Name: [other spellings]`", "synonyms": "a synonym is written `Other: Task` or `/other/path: /path`", "radlex": "an id is written `Task: RID58` or `/path: RID58`"}
+			c.diags.Add(diag.WrongType, e.Value.Span(), "%s", what[table])
+			continue
+		}
+		var err error
+		at := e.Key.Span()
+		if table == "modalities" {
+			others, ok := c.names(e.Value)
+			switch {
+			case !ok:
+				continue
+			case fresh: // as published: the spellings are part of what the tree is
+				tree.Modalities = append(tree.Modalities, taxonomy.Modality{Name: key, Aliases: others})
+			default:
+				err = tree.Spell(key, others)
+			}
+		} else {
+			target, ok := nameOrPath(e.Value)
+			if !ok {
+				c.diags.Add(diag.WrongType, e.Value.Span(), "expected a name or a path")
+				continue
+			}
+			if table == "radlex" {
+				err = tree.SetRadLex(key, target)
+			} else {
+				at, err = e.Value.Span(), tree.AddSynonym(key, target)
+			}
+		}
+		if err == nil {
+			continue
+		}
+		d := c.diags.Add(diag.DuplicateTask, at, "%v", err)
+		var known []string
+		switch text := err.Error(); {
+		case strings.Contains(text, "no node"):
+			d.Code, known = diag.UnknownOrgan, tree.Paths()
+		case strings.Contains(text, "no task"):
+			d.Code = diag.UnknownTask
+			for _, k := range tree.Tasks {
+				known = append(known, k.Name)
+			}
+		case strings.Contains(text, "spelling"):
+			d.Code = diag.UnknownModality
+		case strings.Contains(text, "RadLex id"), strings.Contains(text, "both paths"), strings.Contains(text, "pattern"), strings.Contains(text, "level"):
+			d.Code = diag.WrongType
+		}
+		d.Help = suggestion(at.Text(), known)
+	}
+}
+
+// nameOrPath reads a name as it is written, a string, or a path.
+func nameOrPath(e syntax.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *syntax.Ref:
+		return e.Text, true
+	case *syntax.StringLit:
+		return e.Value, e.Value != "" && e.Value[0] != '/'
+	case *syntax.PathLit:
+		return e.Text, true
+	}
+	return "", false
 }
 
 // names reads [A, B, C] as names, not as values.
@@ -154,7 +227,7 @@ func (c *checker) names(e syntax.Expr) ([]string, bool) {
 // task resolves Modality_Task in the tree.
 func (c *checker) task(name string, at source.Span) ir.Value {
 	if p, ok := c.tree.Lookup(name); ok {
-		return ir.Word{Set: "task", Text: name, Place: &p}
+		return ir.Word{Set: "task", Text: p.Task, Place: &p}
 	}
 	modality, task := taxonomy.SplitTask(name)
 	_, m, known := c.tree.Modality(modality)
@@ -178,13 +251,17 @@ func (c *checker) task(name string, at source.Span) ir.Value {
 		}
 		return unknown
 	}
-	var names []string
+	names := c.tree.Synonyms()
 	for _, t := range c.tree.Tasks {
 		names = append(names, t.Name)
 	}
 	d := c.diags.Add(diag.UnknownTask, at, "the taxonomy has no task %q", task)
-	if s := nearTask(task, names); s != "" {
+	if near := nearTask(task, names); near != "" {
+		s := c.tree.Standing(near)
 		d.Help = fmt.Sprintf("did you mean %s_%s?", modality, s)
+		if s != near {
+			d.Help = fmt.Sprintf("did you mean %s_%s, of which %s is a synonym?", modality, s, near)
+		}
 		d.Fixes = []diag.Fix{{Message: "write " + modality + "_" + s, Span: at, Replacement: modality + "_" + s}}
 	} else {
 		d.Help = fmt.Sprintf(`add it with extend { /…: [%s] }, or say that it has no place: unplaced("%s_%s")`, task, m.Name, task)
@@ -209,11 +286,11 @@ func nearTask(name string, tasks []string) string {
 
 // path checks that a path names a node or, for a pattern, that it matches one.
 func (c *checker) path(p *syntax.PathLit) ir.Value {
-	canonical := "/" + strings.Join(taxonomy.Segments(p.Text), "/")
-	ok := c.tree.Has(p.Text)
-	if strings.Contains(p.Text, "*") {
+	canonical := c.tree.Canon(p.Text)
+	ok := c.tree.Has(canonical)
+	if strings.Contains(canonical, "*") {
 		for _, n := range c.tree.Organs {
-			ok = ok || taxonomy.Within(n, p.Text)
+			ok = ok || taxonomy.Within(n, canonical)
 		}
 	}
 	if !ok {
@@ -223,7 +300,8 @@ func (c *checker) path(p *syntax.PathLit) ir.Value {
 		for _, n := range c.tree.Paths() {
 			ends = append(ends, n[strings.LastIndex(n, "/")+1:])
 		}
-		if s := diag.Suggest(canonical, c.tree.Paths()); s != "" {
+		if near := diag.Suggest(canonical, append(c.tree.Paths(), c.tree.PathSynonyms()...)); near != "" {
+			s := c.tree.Canon(near)
 			d.Help = "did you mean " + s + "?"
 			d.Fixes = []diag.Fix{{Message: "write " + s, Span: p.Where, Replacement: s}}
 		} else if s := diag.Suggest(last, ends); s != "" {
@@ -246,7 +324,7 @@ func (c *checker) modality(name string, at source.Span) ir.Value {
 	}
 	var names []string
 	for _, m := range c.tree.Modalities {
-		names = append(append(names, m.Name), m.Aliases...)
+		names = append(append(names, m.Name), c.tree.Spellings(m.Name)...)
 	}
 	d := c.diags.Add(diag.UnknownModality, at, "%q is no modality", name)
 	d.Help = suggestion(name, names)

@@ -105,6 +105,13 @@ func (c *checker) ref(e *syntax.Ref, want types.Type, env *scope) ir.Value {
 	}
 	if sym, ok := c.symbols[e.Text]; ok {
 		c.rec.defined(e.Where, e.Text, sym.where)
+		if _, fn, r, ok := c.standsFor(e.Text, want); ok {
+			call := &syntax.Call{At: e.At, Fn: e}
+			if !c.mayCall(fn, call) {
+				return unknown
+			}
+			return c.lift(sym, fn, r, call, nil, env)
+		}
 		if fn, ok := sym.stmt.(*syntax.Fn); ok {
 			d := c.diags.Add(diag.WrongType, e.Where, "%q is a fn; it must be called", e.Text)
 			d.Help = fmt.Sprintf("write %s(…)", e.Text)
@@ -308,10 +315,12 @@ func (c *checker) mapping(e *syntax.MapLit, want types.Type, env *scope) ir.Valu
 	}
 	out := ir.Map{Elem: elem}
 	seen := map[string]source.Span{}
+	lost := false
 	for _, a := range e.Entries {
 		if a.Key == nil {
-			d := c.diags.Add(diag.UnexpectedToken, a.Value.Span(), "entries of a map are written key: value")
+			d := c.diags.Add(diag.UnexpectedToken, a.Value.Span(), "found a value without a key, expected key: value")
 			d.Help = "a list is written [a, b]"
+			lost = true
 			continue
 		}
 		key := keyText(a.Key)
@@ -323,6 +332,9 @@ func (c *checker) mapping(e *syntax.MapLit, want types.Type, env *scope) ir.Valu
 		seen[key] = a.Key.Span()
 		v := c.value(a.Value, elem, env)
 		out.Entries = append(out.Entries, ir.Entry{Key: key, Value: c.demand(v, elem, a.Value.Span(), "the entry "+key), Span: a.Key.Span()})
+	}
+	if lost { // what was meant is not known
+		return unknown
 	}
 	return out
 }
@@ -356,6 +368,11 @@ func (c *checker) field(e *syntax.Field, env *scope) ir.Value {
 	}
 	base := of.Type().Base
 	f, ok := builtin.FieldOf(base, e.Name.Text)
+	if !ok && (base == "eval" || base == "compare") {
+		if v := c.ownMetric(e, of); v != nil {
+			return v
+		}
+	}
 	if !ok {
 		var names []string
 		for _, f := range builtin.FieldsOf(base) {
@@ -433,6 +450,9 @@ func (c *checker) demand(v ir.Value, want types.Type, at source.Span, place stri
 	}
 	t := v.Type()
 	if n, ok := v.(ir.Number); ok {
+		if slices.ContainsFunc(want.Alternatives(), func(w types.Type) bool { return w.IsTensor() && t.Fits(w) }) {
+			return n
+		}
 		for _, w := range want.Alternatives() {
 			if w.Base != "number" {
 				continue
@@ -530,7 +550,11 @@ func (c *checker) misfit(v ir.Value, want types.Type, at source.Span, place stri
 			return
 		}
 	}
-	d := c.diags.Add(diag.WrongType, at, "%s is %s, found %s", place, article(want), article(v.Type()))
+	code := diag.WrongType
+	if want.IsTensor() && v.Type().IsTensor() {
+		code = diag.ShapesDiffer
+	}
+	d := c.diags.Add(code, at, "%s is %s, found %s", place, article(want), article(v.Type()))
 	if s, ok := v.(ir.Str); ok && len(wordSets(want)) > 0 {
 		d.Help = fmt.Sprintf("words are written without quotes: %s", s.S)
 	}

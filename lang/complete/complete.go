@@ -213,7 +213,8 @@ func (c *completer) functions() {
 	}
 	for _, st := range c.script.Statements {
 		if fn, ok := st.(*syntax.Fn); ok && len(fn.Params) > 0 {
-			if t := fn.Params[0].Type; t == nil || left.Fits(c.scope().ReadType(t.Name.Text)) {
+			step := left.Base == "prep" && c.scope().StandsFor(fn.Name.Text, left)
+			if t := fn.Params[0].Type; step || t == nil || left.Fits(c.scope().ReadType(t.Name.Text)) {
 				c.add(Item{Label: fn.Name.Text, Kind: Function, Detail: "fn of this script"})
 			}
 		}
@@ -308,14 +309,18 @@ func (c *completer) bound(want types.Type) {
 				}
 			}
 			for _, n := range names {
-				offer(n.Text, c.scope().Type(n.Text, nil))
+				if c.scope().StandsFor(n.Text, want) {
+					c.add(Item{Label: n.Text, Kind: Function, Detail: "fn of library " + st.Library.Text})
+				} else {
+					offer(n.Text, c.scope().Type(n.Text, nil))
+				}
 			}
 		case *syntax.Fn:
 			t := types.Any
 			if st.Returns != nil {
 				t = c.scope().ReadType(st.Returns.Name.Text)
 			}
-			if fits(t, want) {
+			if fits(t, want) || c.scope().StandsFor(st.Name.Text, want) {
 				c.add(Item{Label: st.Name.Text, Kind: Function, Detail: "fn of this script"})
 			}
 		}

@@ -123,7 +123,7 @@ func TestWhole(t *testing.T) {
 		{"fields of a call", "model m = unet().‸", sorted(fieldNames("model"))},
 		{"fields of a parameter", "fn g(x: split) -> data = x.‸", sorted(fieldNames("split"))},
 
-		{"libraries", "use ‸", "medsegdb"},
+		{"libraries", "use ‸", "losses medsegdb"},
 		{"names of a library", "use medsegdb (‸", "tree"},
 		{"types of a param", "param n: ‸", sorted(check.TypeNames())},
 		{"types of a fn", "fn f(a: ‸", sorted(check.TypeNames())},
@@ -173,6 +173,7 @@ func TestPart(t *testing.T) {
 		{"arguments of a fn", "model m = start |> fit(‸", "r d", ""},
 		{"params", "model m = start |> train(brain) { epochs: ‸", "many", "start brain"},
 		{"tasks of a modality", "data d = volumes(\"a\", mask: \"b\", modality: MRI, tasks: { 1: ‸", "MRI_BrainWholeTumor", "CT_BrainWholeTumor dice MRI"},
+		{"tasks under their own names", "use medsegdb (tree)\ntaxonomy t = tree |> extend { synonyms: { Hepar: Liver } }\ndata d = phantom(tasks: { 1: CT_‸", "CT_Liver", "CT_Hepar CT_ThyroidGland"},
 		{"tasks of a modality that is typed", "data d = phantom(tasks: { 1: CT_‸", "CT_Liver CT_Spleen", "MRI_Liver CT_"},
 		{"modalities of tasks", "data d = phantom(tasks: { 1: ‸", "MRI_ CT_ unplaced", "MRI_Liver"},
 		{"tasks behind in", "data d = brain |> where(task in [CT_‸", "CT_Liver", "dice"},

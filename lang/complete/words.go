@@ -25,8 +25,8 @@ func (c *completer) words(set string) {
 	case "modality":
 		for _, m := range c.tree().Modalities {
 			detail := "modality"
-			if len(m.Aliases) > 0 {
-				detail += ", also " + strings.Join(m.Aliases, ", ")
+			if also := c.tree().Spellings(m.Name); len(also) > 0 {
+				detail += ", also " + strings.Join(also, ", ")
 			}
 			c.add(Item{Label: m.Name, Kind: Word, Detail: detail})
 		}
@@ -71,7 +71,11 @@ func (c *completer) tasks() {
 		return
 	}
 	for _, t := range c.tree().Tasks {
-		c.add(Item{Label: modality + "_" + t.Name, Kind: Task, Detail: t.Path})
+		detail := t.Path
+		if also := c.tree().SynonymsOf(t.Name); len(also) > 0 {
+			detail += ", also " + strings.Join(also, ", ")
+		}
+		c.add(Item{Label: modality + "_" + t.Name, Kind: Task, Detail: detail})
 	}
 }
 

@@ -1,7 +1,7 @@
 package diag
 
 // Code is the stable name of a kind of mistake: MSEG-0xxx syntax, 1xxx names, 2xxx types and units, 3xxx arguments, 4xxx the domain
-// (tasks, labels, patients), 5xxx what is found on disk when a script runs. Codes are never reused for another meaning.
+// (tasks, labels, patients), 5xxx what is found on disk when a script runs, 6xxx the command line and the machine. Codes are never reused for another meaning.
 type Code string
 
 const (
@@ -38,6 +38,8 @@ const (
 	BadPipe        Code = "MSEG-2009"
 	WrongReturn    Code = "MSEG-2010"
 	DivisionByZero Code = "MSEG-2011"
+	ShapesDiffer   Code = "MSEG-2012" // tensors whose axes do not fit each other or the place
+	LearnedWeights Code = "MSEG-2013" // a layer where nothing is trained
 
 	// Arguments.
 	UnknownArgument   Code = "MSEG-3001"
@@ -61,4 +63,8 @@ const (
 	// Found when the script ran: the place in the script whose files or numbers were at fault.
 	RunFailed   Code = "MSEG-5001"
 	ExpectFails Code = "MSEG-5002"
+
+	// No place in a script: the command line, and files and machines around it.
+	BadUsage      Code = "MSEG-6001"
+	CommandFailed Code = "MSEG-6002"
 )

@@ -70,7 +70,7 @@ func TestJSON(t *testing.T) {
 	if err := WriteJSON(&out, sample()); err != nil {
 		t.Fatal(err)
 	}
-	var got struct{ Diagnostics []jsonDiagnostic }
+	var got document
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +82,37 @@ func TestJSON(t *testing.T) {
 	out.Reset()
 	if err := WriteJSON(&out, nil); err != nil || !strings.Contains(out.String(), `"diagnostics": []`) {
 		t.Errorf("an empty list is %s, %v", out.String(), err)
+	}
+	out.Reset()
+	if err := WriteJSONLine(&out, sample()); err != nil || strings.Count(out.String(), "\n") != 1 || !strings.HasSuffix(out.String(), "\n") {
+		t.Errorf("%v: not one line: %s", err, out.String())
+	}
+}
+
+// What the JSON form says is enough to write the other forms.
+func TestFormsCarryTheSameFacts(t *testing.T) {
+	var out, full, short, want bytes.Buffer
+	if err := WriteJSON(&out, sample()); err != nil {
+		t.Fatal(err)
+	}
+	var got document
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	writeFull(&full, got.Diagnostics, true)
+	WriteText(&want, sample(), true)
+	if diff := cmp.Diff(want.String(), full.String()); diff != "" {
+		t.Errorf("full (-want +got):\n%s", diff)
+	}
+	want.Reset()
+	writeShort(&short, got.Diagnostics)
+	WriteShort(&want, sample())
+	if diff := cmp.Diff(want.String(), short.String()); diff != "" {
+		t.Errorf("short (-want +got):\n%s", diff)
+	}
+	x := got.Diagnostics[1].Fixes[0].Span
+	if x.Text != "日本" || x.Source != "model m = größe(日本)" || x.Start.Offset != 18 || x.End.Offset != 24 {
+		t.Errorf("the place of a fix is %+v", x)
 	}
 }
 

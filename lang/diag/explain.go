@@ -17,6 +17,7 @@ type Explanation struct {
 	Text    string // Markdown
 	Failing string // a script that fails with exactly this code
 	AtRun   bool   // Failing checks, and fails only when it is run
+	Command bool   // Failing and Fixed are command lines, not scripts; study.mseg is some script that checks
 	Fixed   string // the same, mended
 }
 
@@ -49,8 +50,10 @@ func parseExplanations(text string) []Explanation {
 			block, rest, _ = strings.Cut(rest, "\n```")
 			fence, example, _ := strings.Cut(block, "\n")
 			switch fence {
-			case "mseg fixed":
+			case "mseg fixed", "sh fixed":
 				e.Fixed = example
+			case "sh":
+				e.Failing, e.Command = example, true
 			case "mseg run":
 				e.Failing, e.AtRun = example, true
 			default:

@@ -1,17 +1,41 @@
 package diag
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/mseg-lang/mseg/lang/source"
 )
+
+// Form is how diagnostics are told.
+type Form string
+
+const (
+	Full  Form = "full"  // with the lines they are about
+	Short Form = "short" // a line each
+	JSON  Form = "json"  // every fact, for programs
+)
+
+// Write writes diagnostics in a form, in the order of the list. Colour is for the full form only, and changes no text.
+func Write(w io.Writer, form Form, l List, color bool) error {
+	switch form {
+	case JSON:
+		return WriteJSON(w, l)
+	case Short:
+		WriteShort(w, l)
+	default:
+		WriteText(w, l, color)
+	}
+	return nil
+}
 
 // WriteText writes every diagnostic with its source line and a caret, in the order of the list.
 // Color adds ANSI colours; the text is the same without them.
-func WriteText(w io.Writer, l List, color bool) {
+func WriteText(w io.Writer, l List, color bool) { writeFull(w, Records(l), color) }
+
+// WriteShort writes one line a diagnostic: path:line:column: severity[code]: summary.
+func WriteShort(w io.Writer, l List) { writeShort(w, Records(l)) }
+
+func writeFull(w io.Writer, l []Record, color bool) {
 	paint := func(code, s string) string {
 		if !color {
 			return s
@@ -26,33 +50,45 @@ func WriteText(w io.Writer, l List, color bool) {
 		case Note:
 			tone = "1;36"
 		}
-		fmt.Fprintf(w, "%s %s\n", paint(tone, fmt.Sprintf("%s[%s]:", d.Severity, d.Code)), paint("1", d.Summary))
-		if !d.Span.IsZero() {
-			snippet(w, d.Span, "", paint, tone)
+		fmt.Fprintf(w, "%s %s\n", paint(tone, fmt.Sprintf("%s[%s]:", d.Severity, d.Code)), paint("1", d.Message))
+		if d.Span != nil {
+			snippet(w, *d.Span, "", paint, tone)
 		}
 		for _, r := range d.Related {
 			snippet(w, r.Span, r.Message, paint, "1;36")
 		}
 		if d.Help != "" {
-			fmt.Fprintf(w, "  help: %s\n", d.Help)
+			fmt.Fprintf(w, "  help: %s\n", strings.ReplaceAll(d.Help, "\n", "\n        "))
 		}
 		fmt.Fprintln(w)
 	}
 }
 
-func snippet(w io.Writer, s source.Span, note string, paint func(code, s string) string, tone string) {
-	if s.IsZero() {
-		return
+func writeShort(w io.Writer, l []Record) {
+	for _, d := range l {
+		where := ""
+		if d.Span != nil {
+			where = fmt.Sprintf("%s:%d:%d: ", d.Span.File, d.Span.Start.Line, d.Span.Start.Column)
+		}
+		fmt.Fprintf(w, "%s%s[%s]: %s\n", where, d.Severity, d.Code, oneLine(d.Message))
 	}
-	from, until := s.From(), s.Until()
-	runes := []rune(strings.ReplaceAll(s.File.Line(from.Line), "\t", " "))
+}
+
+// oneLine keeps a message with a quoted line break from becoming two lines.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+}
+
+func snippet(w io.Writer, s Place, note string, paint func(code, s string) string, tone string) {
+	from, until := s.Start, s.End
+	runes := []rune(strings.ReplaceAll(s.Source, "\t", " "))
 	first, last := from.Column-1, len(runes) // of the marked runes
 	if until.Line == from.Line {
 		last = until.Column - 1
 	}
 	last = max(last, first+1)
 	runes, first, last = excerpt(runes, first, last)
-	fmt.Fprintf(w, "  --> %s:%d:%d\n", s.File.Name, from.Line, from.Column)
+	fmt.Fprintf(w, "  --> %s:%d:%d\n", s.File, from.Line, from.Column)
 	fmt.Fprintf(w, "%4d | %s\n", from.Line, string(runes))
 	pad, marks := 0, 0
 	for i := range last {
@@ -104,77 +140,4 @@ func cells(r rune) int {
 		return 0
 	}
 	return 1
-}
-
-// WriteShort writes one line a diagnostic: path:line:column: severity[code]: summary.
-func WriteShort(w io.Writer, l List) {
-	for _, d := range l {
-		where := ""
-		if !d.Span.IsZero() {
-			p := d.Span.From()
-			where = fmt.Sprintf("%s:%d:%d: ", d.Span.File.Name, p.Line, p.Column)
-		}
-		fmt.Fprintf(w, "%s%s[%s]: %s\n", where, d.Severity, d.Code, d.Summary)
-	}
-}
-
-type jsonSpan struct {
-	File  string          `json:"file"`
-	Start source.Position `json:"start"`
-	End   source.Position `json:"end"`
-}
-
-type jsonRelated struct {
-	Span    jsonSpan `json:"span"`
-	Message string   `json:"message"`
-}
-
-type jsonFix struct {
-	Message     string   `json:"message"`
-	Span        jsonSpan `json:"span"`
-	Replacement string   `json:"replacement"`
-	Safe        bool     `json:"safe"`
-}
-
-type jsonDiagnostic struct {
-	Code     Code          `json:"code"`
-	Severity Severity      `json:"severity"`
-	Message  string        `json:"message"`
-	Help     string        `json:"help,omitempty"`
-	Span     *jsonSpan     `json:"span,omitempty"`
-	Related  []jsonRelated `json:"related,omitempty"`
-	Fixes    []jsonFix     `json:"fixes,omitempty"`
-}
-
-func toJSONSpan(s source.Span) jsonSpan {
-	return jsonSpan{File: s.File.Name, Start: s.From(), End: s.Until()}
-}
-
-// WriteJSON writes {"diagnostics": [...]}; the list is empty, never null, when there is nothing to say.
-func WriteJSON(w io.Writer, l List) error {
-	out := struct {
-		Diagnostics []jsonDiagnostic `json:"diagnostics"`
-	}{Diagnostics: []jsonDiagnostic{}}
-	for _, d := range l {
-		j := jsonDiagnostic{Code: d.Code, Severity: d.Severity, Message: d.Summary, Help: d.Help}
-		if !d.Span.IsZero() {
-			s := toJSONSpan(d.Span)
-			j.Span = &s
-		}
-		for _, r := range d.Related {
-			if !r.Span.IsZero() {
-				j.Related = append(j.Related, jsonRelated{toJSONSpan(r.Span), r.Message})
-			}
-		}
-		for _, f := range d.Fixes {
-			if !f.Span.IsZero() {
-				j.Fixes = append(j.Fixes, jsonFix{f.Message, toJSONSpan(f.Span), f.Replacement, f.Safe})
-			}
-		}
-		out.Diagnostics = append(out.Diagnostics, j)
-	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(out)
 }

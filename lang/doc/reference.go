@@ -21,7 +21,7 @@ type Section struct {
 
 // Sections lists all builtins by what they make: the kinds in the order of an experiment, then the parts they are made of.
 func Sections() []Section {
-	order := append(slices.Clone(syntax.Kinds), "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "augment")
+	order := append(slices.Clone(syntax.Kinds), "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "augment", "tensor")
 	by := map[string][]*builtin.Builtin{}
 	for _, b := range builtin.All() {
 		base := b.Result.Base
@@ -55,7 +55,7 @@ func Reference(w io.Writer) error {
 			fmt.Fprintf(&out, "\nFields:\n\n%s", t)
 		}
 	}
-	fmt.Fprintf(&out, "\n## measure\n\n%s\n## Codes\n\n%s", FieldTable("measure"), CodeTable())
+	fmt.Fprintf(&out, "\n## measure\n\n%s\n## Libraries\n%s\n## Codes\n\n%s", FieldTable("measure"), libraryReference(), CodeTable())
 	_, err := io.WriteString(w, out.String())
 	return err
 }
@@ -132,7 +132,7 @@ h2{border-bottom:1px solid #d5dae0;margin-top:3rem}h3{margin-bottom:.3rem}nav a{
 </style>
 <h1>mseg reference</h1>
 <p>Generated from the registry of builtins. Arguments in brackets may be left out; those with = have that default.</p>
-<nav>{{range .Sections}}<a href="#{{.Kind}}">{{.Kind}}</a>{{end}}<a href="#codes">codes</a></nav>
+<nav>{{range .Sections}}<a href="#{{.Kind}}">{{.Kind}}</a>{{end}}<a href="#libraries">libraries</a><a href="#codes">codes</a></nav>
 {{range .Sections}}<h2 id="{{.Kind}}">{{.Kind}}</h2>
 {{range .Entries}}<h3 id="{{.Result}}.{{.Name}}">{{.Name}}</h3>
 <pre>{{signature .}}</pre>
@@ -142,12 +142,17 @@ h2{border-bottom:1px solid #d5dae0;margin-top:3rem}h3{margin-bottom:.3rem}nav a{
 {{with .Keys}}<p>Block: {{.}}</p>{{end}}
 <p>Example: <code>{{.Example}}</code></p>
 {{end}}{{with fields .Kind}}<h3>Fields</h3><dl>{{range .}}<dt><code>.{{.Name}}</code></dt><dd>{{fieldType .}}. {{.Doc}}</dd>{{end}}</dl>{{end}}
-{{end}}<h2 id="codes">codes</h2>
+{{end}}<h2 id="libraries">libraries</h2>
+{{range $name, $entries := .Libraries}}<h3 id="library.{{$name}}">{{$name}}</h3>
+{{range $entries}}<pre>{{.Heading}}{{with .Body}} =
+  {{.}}{{end}}</pre>
+<p>{{.Comment}} <code>use {{.Library}} ({{.Name}})</code></p>
+{{end}}{{end}}<h2 id="codes">codes</h2>
 <dl>{{range .Codes}}<dt id="{{.Code}}">{{.Code}} {{.Title}}</dt><dd>{{.Text}}<pre>{{.Failing}}</pre>mended<pre>{{.Fixed}}</pre></dd>{{end}}</dl>
 </html>
 `))
 
 // HTML writes the reference as one page that needs nothing else.
 func HTML(w io.Writer) error {
-	return page.Execute(w, map[string]any{"Sections": Sections(), "Codes": diag.Explanations()})
+	return page.Execute(w, map[string]any{"Sections": Sections(), "Codes": diag.Explanations(), "Libraries": entriesOfLibraries()})
 }

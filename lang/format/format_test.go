@@ -84,6 +84,9 @@ func demands(t *testing.T, in, out string) {
 	if strings.Contains(out, " \n") || strings.Contains(out, "\n\n\n") || strings.HasPrefix(out, "\n") || out != "" && !strings.HasSuffix(out, "\n") || strings.HasSuffix(out, "\n\n") {
 		t.Fatalf("stray blanks in %q", out)
 	}
+	if a, b := shape(in), shape(out); a != b {
+		t.Fatalf("another tree:\n%s", cmp.Diff(a, b))
+	}
 	_, before := syntax.Parse(source.New("t", in), true)
 	_, after := syntax.Parse(source.New("t", out), true)
 	if len(before) != len(after) {

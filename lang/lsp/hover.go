@@ -12,6 +12,7 @@ import (
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
+	"github.com/mseg-lang/mseg/lang/taxonomy"
 	"github.com/mseg-lang/mseg/lang/types"
 )
 
@@ -80,7 +81,13 @@ func aliases(xs []string) string {
 // aboutName is the statement that binds a name, its type and, where it is known, its value.
 func (v view) aboutName(text string, def, at source.Span) string {
 	if def.File != v.file {
-		return fmt.Sprintf("`%s`, from the library %s", text, strings.TrimSuffix(def.File.Name, ".mseg"))
+		library := strings.TrimSuffix(def.File.Name, ".mseg")
+		for _, e := range doc.Library(library) {
+			if e.Name == text {
+				return e.String()
+			}
+		}
+		return fmt.Sprintf("`%s`, from the library %s", text, library)
 	}
 	for _, st := range v.script.Statements {
 		switch st := st.(type) {
@@ -161,19 +168,10 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // comment is the comment directly above a statement.
 func (v view) comment(start int) string {
-	line := v.file.Position(start).Line
-	var out []string
-	for l := line - 1; l > 0; l-- {
-		text := strings.TrimSpace(v.file.Line(l))
-		if !strings.HasPrefix(text, "#") {
-			break
-		}
-		out = append([]string{strings.TrimSpace(strings.TrimLeft(text, "#"))}, out...)
+	if c := doc.CommentAbove(v.file, start); c != "" {
+		return "\n\n" + c
 	}
-	if len(out) == 0 {
-		return ""
-	}
-	return "\n\n" + strings.Join(out, " ")
+	return ""
 }
 
 // aboutField describes a field of the value that ends before the dot: of the expressions that end there, the longest.
@@ -204,17 +202,34 @@ func (v view) aboutTask(text string) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("`%s`: task at `%s`, modality %s", text, p.Path, p.Modality)
+	about := fmt.Sprintf("`%s`: task at `%s`, modality %s", p.Task, p.Path, p.Modality)
+	if text != p.Task {
+		about = fmt.Sprintf("`%s`: another name of %s", text, about)
+	}
+	_, name := taxonomy.SplitTask(p.Task)
+	if also := v.program.Tree.SynonymsOf(name); len(also) > 0 {
+		about += "; synonyms: " + strings.Join(also, ", ")
+	}
+	for _, of := range []string{name, p.Path} {
+		if id := v.program.Tree.RadLex(of); id != "" {
+			about += fmt.Sprintf("; RadLex of %s: %s", of, id)
+		}
+	}
+	return about
 }
 
 func (v view) aboutPath(text string) string {
 	n := 0
 	for _, k := range v.program.Tree.Tasks {
-		if within(k.Path, text) {
+		if within(k.Path, v.program.Tree.Canon(text)) {
 			n++
 		}
 	}
-	return fmt.Sprintf("`%s`: %d tasks of the taxonomy", text, n)
+	about := fmt.Sprintf("`%s`: %d tasks of the taxonomy", text, n)
+	if id := v.program.Tree.RadLex(text); id != "" {
+		about += "; RadLex " + id
+	}
+	return about
 }
 
 func (v view) aboutNumber(i int) string {

@@ -32,7 +32,7 @@ func (c *converter) span(p lexer.Position, length int) source.Span {
 func (c *converter) name(t gToken) Name {
 	n := Name{At{c.span(t.Pos, len(t.Text))}, t.Text}
 	if t.Text != "" && (t.Text[0] == '"' || isDigit(t.Text[0])) {
-		c.diags.Add(diag.UnexpectedToken, n.Where, "found %s, expected a name", t.Text)
+		c.diags.Add(diag.UnexpectedToken, n.Where, "found %s, expected a name", describe(tokenOf(t)))
 	}
 	return n
 }
@@ -143,7 +143,7 @@ func (p *chainParser) parse(least int) Expr {
 		}
 		if level == 5 {
 			if b, ok := left.(*Binary); ok && precedence[b.Op] == 5 && p.c.outer[b].IsZero() {
-				d := p.c.diags.Add(diag.UnexpectedToken, p.c.span(next.opPos, len(next.op)), "comparisons cannot be chained")
+				d := p.c.diags.Add(diag.UnexpectedToken, p.c.span(next.opPos, len(next.op)), "found %q, expected and, or or the end of the value: comparisons cannot be chained", next.op)
 				d.Help = "join them with and"
 			}
 		}
@@ -216,7 +216,7 @@ func (c *converter) items(gs []*gItem) []Arg {
 		if g.Else != nil {
 			a.Key = &Ref{Name{At{c.span(g.Else.Pos, 4)}, "else"}}
 			if g.Value == nil {
-				c.diags.Add(diag.UnexpectedToken, a.Key.Span(), "else needs a value: else: …")
+				c.diags.Add(diag.UnexpectedToken, a.Key.Span(), "found else without a value, expected else: value")
 				continue
 			}
 			a.Value = c.expr(g.Value)
@@ -232,7 +232,7 @@ func (c *converter) items(gs []*gItem) []Arg {
 		case *Ref, *StringLit, *NumberLit, *PathLit:
 			a.Key = first
 		default:
-			c.diags.Add(diag.UnexpectedToken, first.Span(), "a key must be a name, a number, a string or a path")
+			c.diags.Add(diag.UnexpectedToken, first.Span(), "found an expression before \":\", expected a key: a name, a number, a string or a path")
 			continue
 		}
 		a.Value = c.expr(g.Value)
@@ -276,7 +276,7 @@ func (c *converter) primary(g *gPrimary) Expr {
 		where := At{c.span(g.Pos, 1).To(c.span(g.List.Close.Pos, 1))}
 		if len(g.List.Clauses) > 0 {
 			if len(g.List.Rest) > 0 {
-				d := c.diags.Add(diag.UnexpectedToken, c.expr(g.List.Rest[0]).Span(), "a comprehension gives one value per step")
+				d := c.diags.Add(diag.UnexpectedToken, c.expr(g.List.Rest[0]).Span(), "found a further value, expected one: a comprehension gives one value per step")
 				d.Help = "write [value for x in xs]"
 			}
 			out := &Comprehension{At: where, Value: c.expr(g.List.First)}
@@ -286,7 +286,7 @@ func (c *converter) primary(g *gPrimary) Expr {
 					continue
 				}
 				if i == 0 {
-					c.diags.Add(diag.UnexpectedToken, c.expr(cl.If).Span(), "a comprehension begins with for, not if")
+					c.diags.Add(diag.UnexpectedToken, c.expr(cl.If).Span(), "found if, expected for: a comprehension begins with for")
 				}
 				out.Clauses = append(out.Clauses, Clause{Over: c.expr(cl.If)})
 			}
@@ -304,4 +304,15 @@ func (c *converter) primary(g *gPrimary) Expr {
 		m := g.Map
 		return &MapLit{At{c.span(m.Pos, 1).To(c.span(m.Close.Pos, 1))}, c.items(m.Items)}
 	}
+}
+
+// tokenOf is the token that the grammar captured, as far as it can be told from its text.
+func tokenOf(t gToken) Token {
+	switch {
+	case t.Text != "" && t.Text[0] == '"':
+		return Token{Type: String, Text: t.Text}
+	case t.Text != "" && isDigit(t.Text[0]):
+		return Token{Type: Number, Text: t.Text}
+	}
+	return Token{Type: Ident, Text: t.Text}
 }

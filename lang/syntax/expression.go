@@ -1,12 +1,14 @@
 package syntax
 
 import (
+	"fmt"
+
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
 // parseValue reads the production gExpr of grammar.go and everything below it by recursive descent. One function a production, in the same order;
-// what an error carries is the token at which no rule goes on, and syntaxError finds the words.
+// what an error carries is the token at which no rule goes on, and what would have gone on there.
 func parseValue(lex *lexer.PeekingLexer) (gValue, error) {
 	r := reader{lex, &arena{}}
 	if !r.beginsOperand() {
@@ -21,7 +23,7 @@ func parseBinding(c *cursor) (*gBinding, error) {
 	kind, name := c.Next(), c.Next()
 	g := &gBinding{Kind: gToken{kind.Pos, kind.Value}, Name: gToken{name.Pos, name.Value}}
 	if !r.is("=") {
-		return nil, r.fail()
+		return nil, r.fail(`"="`)
 	}
 	c.Next()
 	e, err := r.whole()
@@ -97,7 +99,7 @@ type reader struct {
 func (r reader) whole() (*gExpr, error) {
 	e, err := r.expr()
 	if err == nil && !r.lex.Peek().EOF() {
-		err = r.fail()
+		err = r.fail("an operator or the end of the statement")
 	}
 	return e, err
 }
@@ -105,7 +107,16 @@ func (r reader) whole() (*gExpr, error) {
 // is says whether the next token reads text. Strings keep their quotes, so only names, words and punctuation can.
 func (r reader) is(text string) bool { return r.lex.Peek().Value == text && !r.lex.Peek().EOF() }
 
-func (r reader) fail() error { return &participle.UnexpectedTokenError{Unexpected: *r.lex.Peek()} }
+// failure is the token at which no rule goes on, and what the rules would have gone on with, in the words of messages. Participle's own text names
+// productions, often means the token before, and never reaches a user.
+type failure struct {
+	at       int // offset
+	expected string
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("at %d: expected %s", f.at, f.expected) }
+
+func (r reader) fail(expected string) error { return &failure{r.lex.Peek().Pos.Offset, expected} }
 
 func (r reader) expr() (*gExpr, error) {
 	first, err := r.unary()
@@ -170,7 +181,7 @@ func (r reader) postfix() (*gPostfix, error) {
 		case r.is("."):
 			r.lex.Next()
 			if r.lex.Peek().Type != Ident {
-				return nil, r.fail()
+				return nil, r.fail("a field name")
 			}
 			name := r.lex.Next()
 			t.Field = &gField{Pos: name.Pos, Name: name.Value}
@@ -188,19 +199,22 @@ func (r reader) postfix() (*gPostfix, error) {
 
 func (r reader) args() (*gArgs, error) {
 	a := &gArgs{Open: r.lex.Next().Value}
+	expected := `a value or ")"`
 	for r.beginsItem() {
 		item, err := r.item()
 		if err != nil {
 			return nil, err
 		}
 		a.Items = append(a.Items, item)
+		expected = `"," or ")"`
 		if !r.is(",") {
 			break
 		}
 		r.lex.Next()
+		expected = `a value or ")"`
 	}
 	var err error
-	a.Close, err = r.closing()
+	a.Close, err = r.closing(expected)
 	return a, err
 }
 
@@ -210,13 +224,14 @@ func (r reader) index() (*gIndex, error) {
 	if x.By, err = r.expr(); err != nil {
 		return nil, err
 	}
-	x.Close, err = r.closing()
+	x.Close, err = r.closing(`"]"`)
 	return x, err
 }
 
 func (r reader) block() (*gBlock, error) {
 	open := r.lex.Next()
 	b := &gBlock{Pos: open.Pos, Open: open.Value}
+	expected := `an entry or "}"`
 	for r.beginsItem() {
 		item, err := r.item()
 		if err != nil {
@@ -224,14 +239,19 @@ func (r reader) block() (*gBlock, error) {
 		}
 		b.Items = append(b.Items, item)
 		if !r.is(",") && r.lex.Peek().Type != Term {
+			expected = `":", ",", a line break or "}"`
+			if item.Value != nil {
+				expected = `",", a line break or "}"`
+			}
 			break
 		}
+		expected = `an entry or "}"`
 		if sep := r.lex.Next(); sep.Type == Term && !r.beginsItem() {
-			return nil, r.fail()
+			return nil, r.fail(expected)
 		}
 	}
 	var err error
-	b.Close, err = r.closing()
+	b.Close, err = r.closing(expected)
 	return b, err
 }
 
@@ -254,9 +274,9 @@ func (r reader) item() (*gItem, error) {
 }
 
 // closing takes any closing bracket: the layout pass has matched them.
-func (r reader) closing() (gClose, error) {
+func (r reader) closing(expected string) (gClose, error) {
 	if !r.is(")") && !r.is("]") && !r.is("}") {
-		return gClose{}, r.fail()
+		return gClose{}, r.fail(expected)
 	}
 	t := r.lex.Next()
 	return gClose{Pos: t.Pos, Text: t.Value}, nil
@@ -269,7 +289,7 @@ func (r reader) primary() (*gPrimary, error) {
 	var err error
 	switch {
 	case t.EOF():
-		return nil, r.fail()
+		return nil, r.fail("a value")
 	case t.Type == Number:
 		p.Number = &gNumber{Text: r.lex.Next().Value}
 		if u := r.lex.Peek(); u.Type == Unit {
@@ -291,7 +311,7 @@ func (r reader) primary() (*gPrimary, error) {
 	case t.Value == "{":
 		p.Map, err = r.block()
 	default:
-		return nil, r.fail()
+		return nil, r.fail("a value")
 	}
 	return p, err
 }
@@ -305,13 +325,14 @@ func (r reader) group() (*gGroup, error) {
 	if g.Value, err = r.expr(); err != nil {
 		return nil, err
 	}
-	g.Close, err = r.closing()
+	g.Close, err = r.closing(`")"`)
 	return g, err
 }
 
 func (r reader) list() (*gList, error) {
 	l := &gList{Open: r.lex.Next().Value}
 	var err error
+	expected := `a value or "]"`
 	if r.beginsOperand() {
 		if l.First, err = r.expr(); err != nil {
 			return nil, err
@@ -323,9 +344,14 @@ func (r reader) list() (*gList, error) {
 			}
 			l.Clauses = append(l.Clauses, c)
 		}
+		expected = `"," or "]"`
+		if len(l.Clauses) > 0 {
+			expected = `for, if or "]"`
+		}
 		for r.is(",") {
 			r.lex.Next()
 			if !r.beginsOperand() {
+				expected = `a value or "]"`
 				break
 			}
 			x, err := r.expr()
@@ -335,7 +361,7 @@ func (r reader) list() (*gList, error) {
 			l.Rest = append(l.Rest, x)
 		}
 	}
-	l.Close, err = r.closing()
+	l.Close, err = r.closing(expected)
 	return l, err
 }
 
@@ -348,12 +374,12 @@ func (r reader) clause() (*gClause, error) {
 	}
 	t := r.lex.Peek()
 	if t.Type != Ident && t.Type != Number && t.Type != String {
-		return nil, r.fail()
+		return nil, r.fail("a name")
 	}
 	r.lex.Next()
 	c.Var = &gToken{Pos: t.Pos, Text: t.Value}
 	if !r.is("in") {
-		return nil, r.fail()
+		return nil, r.fail("in")
 	}
 	r.lex.Next()
 	c.Over, err = r.expr()

@@ -60,9 +60,16 @@ func bothWays(t *testing.T, f *source.File) {
 			t.Fatalf("%q: different trees", text)
 		}
 		if gotErr != nil {
-			var perr participle.Error
-			if !errors.As(gotErr, &perr) {
-				t.Fatalf("%q: %v has no position", text, gotErr)
+			if formOf(seg.tokens) == headForm {
+				gotErr = headFailure(&cursor{tokens: tokens})
+			}
+			var why *failure
+			if !errors.As(gotErr, &why) || why.expected == "" {
+				t.Fatalf("%q: %v does not say what was expected", text, gotErr)
+			}
+		} else if formOf(seg.tokens) == headForm {
+			if err := headFailure(&cursor{tokens: tokens}); err != nil {
+				t.Fatalf("%q is a statement, and not when its mistake is looked for: %v", text, err)
 			}
 		}
 	}

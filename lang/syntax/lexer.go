@@ -66,12 +66,15 @@ func punctLength(s string) int {
 	return 0
 }
 
+// blanks stand between tokens of a line and mean nothing; a carriage return does wherever it stands, and so does the space that does not break.
+const blanks = " \t\r\u00a0"
+
 func (l *scanner) next() {
 	start := l.pos
 	rest := l.text[start:]
 	r, w := utf8.DecodeRuneInString(rest)
 	switch {
-	case r == ' ' || r == '\t' || r == '\r' || r == '\u00a0':
+	case strings.ContainsRune(blanks, r):
 		l.pos += w
 		return
 	case r == '\n':
@@ -186,11 +189,7 @@ func (l *scanner) number(start int) {
 
 // unit reads a unit behind a number on the same line. A word followed by a colon is the key of the next entry, not a unit.
 func (l *scanner) unit() {
-	at := l.pos
-	for at < len(l.text) && (l.text[at] == ' ' || l.text[at] == '\t' || strings.HasPrefix(l.text[at:], "\u00a0")) {
-		_, w := utf8.DecodeRuneInString(l.text[at:])
-		at += w
-	}
+	at := len(l.text) - len(strings.TrimLeft(l.text[l.pos:], blanks))
 	rest := l.text[at:]
 	n := 0
 	if strings.HasPrefix(rest, "%") {
@@ -215,7 +214,7 @@ func (l *scanner) unit() {
 			}
 			return
 		}
-		if strings.HasPrefix(strings.TrimLeft(rest[n:], " \t"), ":") {
+		if strings.HasPrefix(strings.TrimLeft(rest[n:], blanks), ":") {
 			return
 		}
 	}

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
-	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 
 	"github.com/mseg-lang/mseg/lang/diag"
@@ -54,6 +54,11 @@ func Parse(f *source.File, repl bool) (*Script, diag.List) {
 			if s := salvage(f, seg); s != nil {
 				script.Statements = append(script.Statements, s)
 			}
+			continue
+		}
+		if t := seg.tokens[0]; len(seg.tokens) == 1 && t.Type == Ident && (isHead(t.Text) || IsKind(t.Text) && !repl) {
+			at := source.Span{File: f, Start: t.End, End: t.End}
+			diags.Add(diag.UnexpectedToken, at, "found the end of the statement, expected %s", afterHead(t.Text))
 			continue
 		}
 		if b, ok := stmt.(*Bare); ok && !repl {
@@ -110,13 +115,14 @@ func parseSegment(f *source.File, seg segment, tokens *cursor, diags *diag.List)
 		return c.binding(where, g)
 	case headForm:
 		lex, err := lexer.Upgrade(&tokenStream{tokens})
-		if err != nil {
-			diags.Add(diag.UnexpectedToken, where.Where, "%v", err)
+		if err != nil { // only a lexer's error could be one, and the tokens are lexed
+			c.syntaxError(seg, err)
 			return nil
 		}
 		g, err := statementParser().ParseFromLexer(lex)
 		if err != nil {
-			c.syntaxError(seg, err)
+			tokens.i = 0
+			c.syntaxError(seg, headFailure(tokens))
 			return nil
 		}
 		return c.statement(where, g)
@@ -163,28 +169,21 @@ func isHead(s string) bool {
 	return false
 }
 
-// syntaxError words a parse failure from the token at which it happened and the tokens around it. Participle's own text names grammar
-// rules and is often one token early, so none of it is shown.
+// syntaxError words a failure: what stands at the token at which no rule goes on, what was expected there, and what was probably meant.
 func (c *converter) syntaxError(seg segment, err error) {
-	at := seg.tokens[len(seg.tokens)-1].End
-	var perr participle.Error
-	if errors.As(err, &perr) {
-		at = perr.Position().Offset
-	}
+	f := &failure{seg.tokens[len(seg.tokens)-1].End, "another statement"}
+	errors.As(err, &f)
 	i := 0
-	for i < len(seg.tokens) && seg.tokens[i].Start < at {
+	for i < len(seg.tokens) && seg.tokens[i].Start < f.at {
 		i++
 	}
-	tok := Token{Type: EOF, Start: at, End: at}
+	tok := Token{Type: EOF, Start: f.at, End: f.at}
 	if i < len(seg.tokens) {
 		tok = seg.tokens[i]
 	}
-	prev := Token{}
-	if i > 0 {
-		prev = seg.tokens[i-1]
-	}
-	var open []Token
+	prev, open := Token{}, []Token(nil)
 	for _, t := range seg.tokens[:i] {
+		prev = t
 		switch {
 		case t.Type == Punct && partner[t.Text] != "":
 			open = append(open, t)
@@ -192,53 +191,48 @@ func (c *converter) syntaxError(seg segment, err error) {
 			open = open[:len(open)-1]
 		}
 	}
-	span := source.Span{File: c.file, Start: tok.Start, End: max(tok.End, tok.Start)}
-	expected := expectedAfter(seg, i, prev, open)
-	d := c.diags.Add(diag.UnexpectedToken, span, "found %s, expected %s", describe(tok), expected)
+	inner := ""
+	if len(open) > 0 {
+		inner = open[len(open)-1].Text
+	}
+	first := seg.tokens[0]
+	if i == 1 && first.Type == Ident && formOf(seg.tokens) == bareForm { // a statement was begun
+		f.expected = "a name"
+	}
+	d := c.diags.Add(diag.UnexpectedToken, source.Span{File: c.file, Start: tok.Start, End: tok.End}, "found %s, expected %s", describe(tok), f.expected)
 	switch {
-	case tok.Text == "=" && len(open) > 0:
+	case tok.Text == "=" && inner != "" && prev.Type == Ident && first.Text != "fn":
 		d.Help = "arguments are written name: value"
 		d.Fixes = []diag.Fix{{Message: "write :", Span: source.Span{File: c.file, Start: prev.End, End: tok.End}, Replacement: ":", Safe: true}}
-	case tok.Text == ":" && len(open) == 0 && i >= 2:
-		d.Help = "a binding is written `kind name = expression`"
-	case len(open) > 0 && open[len(open)-1].Text == "{" && tok.Type != EOF && prev.Type == Ident:
-		d.Help = "write `" + prev.Text + ": …`, or separate two entries by a comma or a line break"
-	case tok.Type == Word && tok.Text != "true" && tok.Text != "false":
+	case first.Type == Ident && !isHead(first.Text) && !IsKind(first.Text) && (f.expected == `"="` || i == 1):
+		d.Help = fmt.Sprintf("%q begins no statement; a binding is written `kind name = expression`", first.Text)
+		if s := diag.Suggest(first.Text, append(append([]string(nil), Kinds...), Heads...)); s != "" && s[0] == first.Text[0] {
+			d.Help = "did you mean " + s + "?"
+		}
+	case tok.Type == Word && tok.Text != "true" && tok.Text != "false" && f.expected == "a name":
 		d.Help = "`" + tok.Text + "` is a word of the language and cannot be a name"
+	case (tok.Text == ":" || tok.Text == "==") && f.expected == `"="`:
+		d.Help = "a binding is written `kind name = expression`"
+	case tok.Type == Word && (tok.Text == "for" || tok.Text == "if") && prev.Type != 0 && endsExpression(prev):
+		d.Help = "a sweep is written [value for name in list]"
+	case tok.Text == "," && inner == "(" && f.expected == `")"`, tok.Text == "," && tok.Type == Punct && len(open) == 0:
+		d.Help = "a list is written [a, b]"
+	case inner == "{" && tok.Type != EOF && prev.Type == Ident && strings.HasPrefix(f.expected, `":"`):
+		d.Help = "write `" + prev.Text + ": …`, or separate two entries by a comma or a line break"
 	}
 }
 
-func expectedAfter(seg segment, i int, prev Token, open []Token) string {
-	if len(open) == 0 && i == 1 && prev.Type == Ident {
-		return "a name"
+// afterHead is what must follow the first word of a statement.
+func afterHead(head string) string {
+	switch head {
+	case "mseg":
+		return "an edition, as in `mseg 1`"
+	case "use":
+		return "the name of a library"
+	case "expect":
+		return "a condition"
 	}
-	if len(open) == 0 && i == 2 && prev.Type == Ident && seg.tokens[0].Type == Ident {
-		switch seg.tokens[0].Text {
-		case "fn":
-			return `"("`
-		case "param":
-			return `":" or "="`
-		case "use":
-			return `"(" or the end of the line`
-		}
-		return `"="`
-	}
-	if prev.Text == "." {
-		return "a field name"
-	}
-	if !endsExpression(prev) {
-		return "a value"
-	}
-	if len(open) == 0 {
-		return "an operator or the end of the statement"
-	}
-	switch open[len(open)-1].Text {
-	case "{":
-		return `":", ",", a line break or "}"`
-	case "[":
-		return `"," or "]"`
-	}
-	return `"," or ")"`
+	return "a name"
 }
 
 func describe(t Token) string {

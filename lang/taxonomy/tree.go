@@ -31,12 +31,13 @@ type Tree struct {
 	Tasks      []Task
 	Modalities []Modality
 	byTask     map[string]int
+	names      names
 }
 
 // Clone is a copy that can be extended.
 func (t *Tree) Clone() *Tree {
 	c := &Tree{BodyParts: slices.Clone(t.BodyParts), Subregions: slices.Clone(t.Subregions), Organs: slices.Clone(t.Organs),
-		Tasks: slices.Clone(t.Tasks), Modalities: slices.Clone(t.Modalities), byTask: map[string]int{}}
+		Tasks: slices.Clone(t.Tasks), Modalities: slices.Clone(t.Modalities), byTask: map[string]int{}, names: t.names.clone()}
 	for k, v := range t.byTask {
 		c.byTask[k] = v
 	}
@@ -68,6 +69,7 @@ func (t *Tree) Add(path string, tasks []string, spare bool) error {
 	if len(seg) != 3 || slices.ContainsFunc(seg, func(s string) bool { return strings.Contains(s, "*") }) {
 		return fmt.Errorf("%s is no organ: a path has three parts, /body_part/subregion/organ", path)
 	}
+	seg = Segments(t.Canon(path))
 	if t.byTask == nil {
 		t.byTask = map[string]int{}
 	}
@@ -75,6 +77,9 @@ func (t *Tree) Add(path string, tasks []string, spare bool) error {
 	for _, n := range tasks {
 		if i, ok := t.byTask[n]; ok && t.Tasks[i].Path != organ {
 			return fmt.Errorf("task %s hangs at %s already", n, t.Tasks[i].Path)
+		}
+		if other, ok := t.names.tasks[n]; ok {
+			return fmt.Errorf("%s is a synonym of %s already", n, other)
 		}
 	}
 	for i, level := range []*[]string{&t.BodyParts, &t.Subregions, &t.Organs} {
@@ -104,6 +109,9 @@ func (t *Tree) Rows() int {
 
 // Modality finds a modality by name or other spelling, ignoring case, and its row.
 func (t *Tree) Modality(name string) (row int, m Modality, ok bool) {
+	if s, ok := t.names.modalities[strings.ToLower(name)]; ok {
+		name = s.of
+	}
 	for i, m := range t.Modalities {
 		if strings.EqualFold(m.Name, name) || slices.ContainsFunc(m.Aliases, func(a string) bool { return strings.EqualFold(a, name) }) {
 			return i, m, true
@@ -114,7 +122,7 @@ func (t *Tree) Modality(name string) (row int, m Modality, ok bool) {
 
 // Place is where a task of a case hangs, as names and as rows of embedding tables.
 type Place struct {
-	Task        string // Modality_Task as written
+	Task        string // Modality_Task as written, a synonym replaced by the name it stands for
 	Modality    string
 	BodyPart    string // torso; "" for a task outside the tree
 	Subregion   string
@@ -144,11 +152,20 @@ func (t *Tree) Lookup(full string) (p Place, ok bool) {
 	if !found || name == "" {
 		return Place{}, false
 	}
+	if s, ok := t.names.modalities[strings.ToLower(m)]; ok {
+		full = s.of + "_" + name
+	}
 	i, found := t.byTask[name]
 	if !found {
-		if i, found = t.byTask[normal(name)]; !found {
+		i, found = t.byTask[normal(name)]
+	}
+	if !found {
+		if name, found = t.synonym(name); !found {
 			return Place{}, false
 		}
+		i = t.byTask[name]
+		m, _ := SplitTask(full)
+		full = m + "_" + name
 	}
 	task := t.Tasks[i]
 	seg := Segments(task.Path)
@@ -191,7 +208,7 @@ func (t *Tree) Has(path string) bool {
 	if len(seg) == 0 {
 		return true
 	}
-	p := join(seg)
+	p := t.Canon(path)
 	return slices.Contains(t.BodyParts, p) || slices.Contains(t.Subregions, p) || slices.Contains(t.Organs, p)
 }
 
@@ -214,7 +231,7 @@ func Within(path, pattern string) bool {
 	return true
 }
 
-// Canonical is the tree as text, for identities: equal trees have equal text.
+// Canonical is the tree as text, for identities: equal trees have equal text. Synonyms, spellings that were added and RadLex ids say what things are called and are left out.
 func (t *Tree) Canonical() string {
 	var b strings.Builder
 	for _, m := range t.Modalities {

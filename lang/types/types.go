@@ -6,7 +6,8 @@
 //	number  int  number<px>  number<px,mm>  string  bool  path  any
 //	range<HU>  list<metric>  map<task>  word<axis>  predicate  file
 //	data prep split taxonomy experts model eval compare figure report
-//	loss metric optimizer schedule prompt gate expert keep augment measure
+//	loss metric optimizer schedule prompt gate expert keep augment measure block network
+//	tensor
 //	a | b
 package types
 
@@ -24,6 +25,9 @@ type Type struct {
 	Elem  *Type    // list, map
 	Words string   // word: name of the set of words
 	Or    []Type   // alternatives; then every other field is zero
+
+	Axes   []Axis // tensor: its axes in their order
+	Shaped bool   // tensor: the axes are known
 }
 
 // Simple types used by the checker.
@@ -53,7 +57,7 @@ func ListOf(elem Type) Type { return Type{Base: "list", Elem: &elem} }
 // Kinds are the types a binding may declare.
 var Kinds = []string{"data", "prep", "split", "taxonomy", "experts", "model", "eval", "compare", "figure", "report"}
 
-var plain = []string{"number", "int", "string", "bool", "path", "any", "predicate", "file", "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "augment", "measure", "range", "list", "map"}
+var plain = []string{"number", "int", "string", "bool", "path", "any", "predicate", "file", "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "augment", "measure", "block", "network", "tensor", "range", "list", "map"}
 
 // Parse reads a type as written in the registry. It panics on a malformed text: the registry is checked by a test.
 func Parse(s string) Type {
@@ -165,6 +169,8 @@ func (t Type) String() string {
 		}
 	case "word":
 		return t.Words
+	case "tensor":
+		return t.tensorString()
 	case "":
 		return "any"
 	}
@@ -199,6 +205,9 @@ func (t Type) fitsOne(w Type) bool {
 	}
 	if t.Base == "string" && w.Base == "file" {
 		return true
+	}
+	if w.Base == "tensor" {
+		return t.tensorFits(w)
 	}
 	if t.Base != w.Base {
 		return false

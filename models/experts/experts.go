@@ -82,6 +82,7 @@ type Config struct {
 	Terms    Terms
 	Top      int         // keep only the Top largest weights and scale them to sum 1; 0: all
 	Table    [][]float64 // Route: one row for each task and one for a task outside the taxonomy; one weight for each expert
+	Groups   *Groups     // each task sees the experts of its group only; nil: all tasks see all
 	Taxonomy Taxonomy
 }
 
@@ -122,6 +123,9 @@ func (c Config) Validate(depth int) error {
 		if i < 0 || i >= depth {
 			return fmt.Errorf("experts: block %d does not exist, expected 0 to %d", i, depth-1)
 		}
+	}
+	if c.Groups != nil {
+		return c.validateGroups()
 	}
 	if c.Gate == Route {
 		return c.validateTable()

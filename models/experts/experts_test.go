@@ -131,6 +131,7 @@ var variants = map[string]experts.Config{
 	"without image":    with(func(c *experts.Config) { c.Terms.WithoutImage = true }),
 	"without context":  with(func(c *experts.Config) { c.Terms = experts.Terms{true, true, true, true} }),
 	"route":            routed(),
+	"groups":           grouped(),
 }
 
 func routed() experts.Config {
@@ -366,12 +367,25 @@ func TestValidate(t *testing.T) {
 		config experts.Config
 		want   string
 	}{
-		"no experts":      {with(func(c *experts.Config) { c.Experts = 0 }), "at least 1"},
-		"no bottleneck":   {with(func(c *experts.Config) { c.Bottleneck = 0 }), "expert 0 has a bottleneck of 0"},
-		"widths":          {with(func(c *experts.Config) { c.Widths = []int{1} }), "1 bottleneck widths for 3 experts"},
-		"top":             {with(func(c *experts.Config) { c.Top = 4 }), "expected 1 to 3"},
-		"dropout":         {with(func(c *experts.Config) { c.Dropout = 1 }), "below 1"},
-		"block":           {with(func(c *experts.Config) { c.Blocks = []int{0, 2} }), "block 2 does not exist, expected 0 to 1"},
+		"no experts":        {with(func(c *experts.Config) { c.Experts = 0 }), "at least 1"},
+		"no bottleneck":     {with(func(c *experts.Config) { c.Bottleneck = 0 }), "expert 0 has a bottleneck of 0"},
+		"widths":            {with(func(c *experts.Config) { c.Widths = []int{1} }), "1 bottleneck widths for 3 experts"},
+		"top":               {with(func(c *experts.Config) { c.Top = 4 }), "expected 1 to 3"},
+		"dropout":           {with(func(c *experts.Config) { c.Dropout = 1 }), "below 1"},
+		"block":             {with(func(c *experts.Config) { c.Blocks = []int{0, 2} }), "block 2 does not exist, expected 0 to 1"},
+		"groups of a route": {with(func(c *experts.Config) { *c = routed(); c.Groups = grouped().Groups }), "leave one of them out"},
+		"sizes of groups": {with(func(c *experts.Config) {
+			c.Groups = &experts.Groups{Sizes: []int{1, 1}, Top: []int{0, 0}, Of: make([]int, 6)}
+		}), "have 2 experts in all, expected 3"},
+		"tasks of groups": {with(func(c *experts.Config) {
+			c.Groups = &experts.Groups{Sizes: []int{3}, Top: []int{0}, Of: make([]int, 5)}
+		}), "given for 5 tasks, expected 6"},
+		"top of a group": {with(func(c *experts.Config) {
+			c.Groups = &experts.Groups{Sizes: []int{3}, Top: []int{4}, Of: make([]int, 6)}
+		}), "3 experts and top 4"},
+		"a missing group": {with(func(c *experts.Config) {
+			c.Groups = &experts.Groups{Sizes: []int{3}, Top: []int{0}, Of: []int{0, 0, 1, 0, 0, 0}}
+		}), "task 2 has group 1"},
 		"rows of a route": {with(func(c *experts.Config) { c.Gate = experts.Route }), "has 0 rows, expected 6"},
 		"top of a route":  {with(func(c *experts.Config) { *c = routed(); c.Top = 1 }), "leave one of them out"},
 		"weight of a route": {with(func(c *experts.Config) {

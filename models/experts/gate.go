@@ -13,6 +13,7 @@ type Context struct {
 	task     *gx.Node   // (B,n)
 	modality *gx.Node   // (B,n)
 	routed   *gx.Node   // (B,E): the weights themselves, where no gate is learned
+	choice   *choice    // what the groups leave to the gate; nil without groups
 }
 
 // Look reads the context of each image from the embedding tables, whose names
@@ -39,6 +40,9 @@ func (c Config) Look(s *graph.Scope, in graph.Inputs) Context {
 	level := func(i int) *gx.Node { return columnOf(in.Organ, i) } // (B)
 
 	var ctx Context
+	if c.Groups != nil {
+		ctx.choice = c.choose(in)
+	}
 	if !c.Terms.WithoutOrgan {
 		everything := gx.ZerosLike(in.Modality) // the single node of level 0
 		ctx.organ = append(ctx.organ, embed("organ_embed.0", 1, everything))
@@ -103,9 +107,13 @@ func (c Config) weights(s *graph.Scope, ctx Context, x *gx.Node) *gx.Node {
 		mean := graph.Mean(s, x, spatial...) // (B,C), over real tokens only
 		terms = append(terms, graph.Linear(s.In("adapter_input_embed"), mean, c.Embedding, true))
 	}
-	gate := gx.Softmax(graph.Linear(s.In("adapter_gate"), gx.Concatenate(terms, -1), c.Experts, true), -1)
+	logits := graph.Linear(s.In("adapter_gate"), gx.Concatenate(terms, -1), c.Experts, true)
+	if ctx.choice != nil {
+		return largest(ctx.choice.softmax(logits), ctx.choice.most)
+	}
+	gate := gx.Softmax(logits, -1)
 	if c.Top > 0 && c.Top < c.Experts {
-		gate = largest(gate, c.Top)
+		gate = largest(gate, gx.Scalar(gate.Graph(), gate.DType(), c.Top))
 	}
 	return gate
 }
@@ -124,8 +132,8 @@ func (c Config) organ(s *graph.Scope, levels []*gx.Node) *gx.Node {
 // equal weights the first are kept. Which ones are kept is not differentiated,
 // their values are.
 //
-// gate: (B,E).
-func largest(gate *gx.Node, k int) *gx.Node {
+// gate: (B,E); k: a scalar, or (B,1) for each row.
+func largest(gate, k *gx.Node) *gx.Node {
 	b, e := gate.Shape().Dim(0), gate.Shape().Dim(1)
 	this, other := gx.Reshape(gate, b, e, 1), gx.Reshape(gate, b, 1, e)
 	at := gx.Iota(gate.Graph(), gx.OnesLike(gx.BroadcastToDims(this, b, e, e)).Shape(), 1)
@@ -134,7 +142,7 @@ func largest(gate *gx.Node, k int) *gx.Node {
 		gx.GreaterThan(other, this),
 		gx.LogicalAnd(gx.Equal(other, this), gx.LessThan(before, at)))
 	rank := gx.ReduceSum(gx.ConvertDType(ahead, gate.DType()), 2) // (B,E)
-	kept := gx.ConvertDType(gx.LessThan(rank, gx.Scalar(gate.Graph(), gate.DType(), k)), gate.DType())
+	kept := gx.ConvertDType(gx.LessThan(rank, gx.BroadcastToDims(k, b, e)), gate.DType())
 	kept = gx.Mul(gate, gx.StopGradient(kept))
 	return gx.Div(kept, gx.ReduceAndKeep(kept, gx.ReduceSum, 1))
 }

@@ -165,22 +165,53 @@ func (pl *planes) sample(c Case, k int, r region, lo, hi float64, p Prep) (Sampl
 		s.SpacingX *= float64(r.w()) / float64(s.Place.Width)
 		s.SpacingY *= float64(r.h()) / float64(s.Place.Height)
 	}
-	channels := make([][]uint8, pl.img.Channels)
-	for ch := range channels {
-		channels[ch] = resizeLinear(pl.bytePlane(ch, k, r, lo, hi), r.w(), r.h(), s.Place.Width, s.Place.Height, s.Width, s.Height)
+	raw := make([][]float32, pl.img.Channels)
+	for ch := range raw {
+		raw[ch] = pl.bytePlane(ch, k, r, lo, hi)
 	}
 	var err error
+	if len(p.Before) > 0 {
+		pixels := interleave(raw)
+		if err := applyOwn(p.Before, pixels, r.h(), r.w(), len(raw)); err != nil {
+			return s, fmt.Errorf("slice %d: %w", s.Slice, err)
+		}
+		for i, v := range pixels {
+			raw[i%len(raw)][i/len(raw)] = v
+		}
+	}
+	channels := make([][]uint8, len(raw))
+	for ch := range channels {
+		channels[ch] = resizeLinear(raw[ch], r.w(), r.h(), s.Place.Width, s.Place.Height, s.Width, s.Height)
+	}
 	if channels, err = toChannels(channels, p.Channels); err != nil {
 		return s, err
 	}
 	s.Channels = len(channels)
-	s.Image = make([]uint8, s.Width*s.Height*s.Channels)
-	for ch, plane := range channels {
-		for i, v := range plane {
-			s.Image[i*s.Channels+ch] = v
+	s.Image = interleave(channels)
+	if len(p.After) > 0 {
+		pixels := make([]float32, len(s.Image))
+		for i, v := range s.Image {
+			pixels[i] = float32(v)
+		}
+		if err := applyOwn(p.After, pixels, s.Height, s.Width, s.Channels); err != nil {
+			return s, fmt.Errorf("slice %d: %w", s.Slice, err)
+		}
+		for i, v := range pixels {
+			s.Image[i] = uint8(v)
 		}
 	}
 	return s, nil
+}
+
+// interleave lays planes beside each other: (channels, pixels) → (pixels, channels).
+func interleave[T any](planes [][]T) []T {
+	out := make([]T, len(planes)*len(planes[0]))
+	for ch, plane := range planes {
+		for i, v := range plane {
+			out[i*len(planes)+ch] = v
+		}
+	}
+	return out
 }
 
 func toChannels(channels [][]uint8, want int) ([][]uint8, error) {

@@ -11,15 +11,17 @@ import (
 )
 
 // Prep is what happens to a case before a model sees it. The steps run in the order of the fields, whatever order a script
-// lists them in: intensities on the whole volume, then crop, slices, focus, resize, channels. It is part of the model: the same
-// Prep must be used for training and prediction, and every prepared file carries it.
+// lists them in: intensities on the whole volume, then crop, slices, focus, resize, channels. Only the user's own steps know whether they stand before
+// or behind resize. It is part of the model: the same Prep must be used for training and prediction, and every prepared file carries it.
 type Prep struct {
 	Window     *Window     `json:"window,omitempty"`
 	Percentile *Percentile `json:"percentile,omitempty"`
 	Crop       *Crop       `json:"crop,omitempty"`
 	Slices     *Slices     `json:"slices,omitempty"`
 	Focus      *Focus      `json:"focus,omitempty"`
+	Before     []Own       `json:"own_before_resize,omitempty"`
 	Resize     *Resize     `json:"resize,omitempty"`
+	After      []Own       `json:"own_after_resize,omitempty"`
 	// Channels of the output, 1 or 3; 0 keeps what the image has. Grey becomes three equal channels; colour becomes one only
 	// where its three channels are equal.
 	Channels int `json:"channels,omitempty"`

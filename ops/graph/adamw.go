@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"fmt"
 	"math"
 
 	gx "github.com/gomlx/gomlx/core/graph"
@@ -17,12 +18,6 @@ type AdamW struct {
 	Beta1, Beta2 float64
 	Eps          float64
 	WeightDecay  float64
-
-	// Decayed says which parameters are decayed; nil means all.
-	Decayed func(name string) bool
-	// ClipNorm scales all gradients down together where their common Euclidean
-	// norm is larger, as torch.nn.utils.clip_grad_norm_ does; 0 means never.
-	ClipNorm float64
 }
 
 // DefaultAdamW has PyTorch's defaults: betas 0.9 and 0.999, eps 1e-8, decay 0.01.
@@ -30,8 +25,18 @@ func DefaultAdamW() AdamW {
 	return AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01}
 }
 
-// scalars are the numbers of one step, computed on the host in float64 because
-// 1-β2ᵗ has few digits in float32: [1-rate·decay, rate/(1-β1ᵗ), √(1-β2ᵗ)].
+// Check returns an error for constants that are not possible.
+func (o AdamW) Check() error {
+	if !(o.Beta1 >= 0 && o.Beta1 < 1 && o.Beta2 >= 0 && o.Beta2 < 1 && o.Eps > 0 && o.WeightDecay >= 0) {
+		return fmt.Errorf("AdamW with betas %g and %g, eps %g, weight decay %g is not possible", o.Beta1, o.Beta2, o.Eps, o.WeightDecay)
+	}
+	return nil
+}
+
+func (o AdamW) slots() []string { return []string{"adamw.first", "adamw.second"} }
+
+// scalars are computed on the host in float64 because 1-β2ᵗ has few digits in
+// float32: [1-rate·decay, rate/(1-β1ᵗ), √(1-β2ᵗ)].
 func (o AdamW) scalars(rate float64, step int) []float32 {
 	t := float64(step)
 	return []float32{
@@ -41,17 +46,14 @@ func (o AdamW) scalars(rate float64, step int) []float32 {
 	}
 }
 
-// update is one step for one parameter.
-func (o AdamW) update(name string, p, grad, m, v, scalars *Node) (newP, newM, newV *Node) {
-	scalar := func(i int) *Node { return gx.Reshape(gx.Slice(scalars, gx.AxisElem(i))) }
-	if o.Decayed == nil || o.Decayed(name) {
+func (o AdamW) update(p, grad *Node, state []*Node, decayed bool, scalar func(i int) *Node) (*Node, []*Node) {
+	if decayed {
 		p = gx.Mul(p, scalar(0))
 	}
-	newM = gx.Add(gx.MulScalar(m, o.Beta1), gx.MulScalar(grad, 1-o.Beta1))
-	newV = gx.Add(gx.MulScalar(v, o.Beta2), gx.MulScalar(gx.Square(grad), 1-o.Beta2))
-	denominator := gx.AddScalar(gx.Div(gx.Sqrt(newV), scalar(2)), o.Eps)
-	newP = gx.Sub(p, gx.Mul(gx.Div(newM, denominator), scalar(1)))
-	return newP, newM, newV
+	m := gx.Add(gx.MulScalar(state[0], o.Beta1), gx.MulScalar(grad, 1-o.Beta1))
+	v := gx.Add(gx.MulScalar(state[1], o.Beta2), gx.MulScalar(gx.Square(grad), 1-o.Beta2))
+	denominator := gx.AddScalar(gx.Div(gx.Sqrt(v), scalar(2)), o.Eps)
+	return gx.Sub(p, gx.Mul(gx.Div(m, denominator), scalar(1))), []*Node{m, v}
 }
 
 // gradientNorm is the Euclidean norm of all gradients together.

@@ -3,7 +3,6 @@ package graph
 import (
 	"github.com/gomlx/compute"
 	gx "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/nn"
 )
 
 // Conv describes a two-dimensional convolution with a square kernel.
@@ -49,8 +48,9 @@ func convolve(s *Scope, x, weight, bias *Node, stride, pad int) *Node {
 	case k == stride && pad == 0:
 		return patchConv(x, weight, bias, k)
 	case s.c.kind == "xla" && k%2 == 1:
-		y := gx.Convolve(x, gx.TransposeAllAxes(weight, 2, 3, 1, 0)).
-			Strides(stride).PaddingPerDim([][2]int{{pad, pad}, {pad, pad}}).Done()
+		y := product(x, gx.TransposeAllAxes(weight, 2, 3, 1, 0), func(x, kernel *Node) *Node {
+			return gx.Convolve(x, kernel).Strides(stride).PaddingPerDim([][2]int{{pad, pad}, {pad, pad}}).Done()
+		})
 		return addBias(y, bias)
 	default:
 		return shiftConv(padded(x, pad, pad, pad, pad), weight, bias, stride)
@@ -144,11 +144,6 @@ func ConvTranspose2d(s *Scope, x *Node, out int, cfg Conv) *Node {
 	turned := gx.Reverse(gx.TransposeAllAxes(weight, 1, 0, 2, 3), 2, 3)
 	edge := k - 1 - pad
 	return convolve(s, x, turned, bias, 1, edge)
-}
-
-// dense multiplies rows by a weight (out,in) and adds the bias, if any.
-func dense(x, weight, bias *Node) *Node {
-	return nn.Dense(x, weight, bias, compute.DenseLayoutOutputsInput)
 }
 
 // addBias adds a bias (C) to a map, or nothing if it is nil.

@@ -23,6 +23,11 @@ type DeviceParams struct {
 
 	mu       sync.Mutex
 	resident map[residentKey]resident
+
+	// base and over, if set, make this a view of other parameters in which
+	// some float32 tensors are replaced; the view owns nothing.
+	base *DeviceParams
+	over map[string]*tensors.Tensor
 }
 
 type residentKey struct {
@@ -43,6 +48,12 @@ func (b *Backend) Place(p *Params) *DeviceParams {
 
 // tensor returns the parameter on the device.
 func (d *DeviceParams) tensor(name string, dtype dtypes.DType, dims []int) (*tensors.Tensor, error) {
+	if d.base != nil {
+		if t, ok := d.over[name]; ok && dtype == dtypes.Float32 {
+			return t, nil
+		}
+		return d.base.tensor(name, dtype, dims)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e, ok := d.host.entries[name]
@@ -86,6 +97,9 @@ func (d *DeviceParams) replace(name string, t *tensors.Tensor) error {
 // Host returns the parameters with the values they have on the device, in the
 // order of the host's set. Tensors that were not trained are shared with it.
 func (d *DeviceParams) Host() (*Params, error) {
+	if d.base != nil {
+		return d.viewed()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out := NewParams()
@@ -94,6 +108,25 @@ func (d *DeviceParams) Host() (*Params, error) {
 		t := e.tensor
 		if r, ok := d.resident[residentKey{name, dtypes.Float32}]; ok && r.trained && r.version == e.version {
 			data, err := download(r.t)
+			if err != nil {
+				return nil, fmt.Errorf("parameter %q: %w", name, err)
+			}
+			t = &Tensor{Dims: t.Dims, Data: data}
+		}
+		if err := out.Set(name, t); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// viewed is Host for a view.
+func (d *DeviceParams) viewed() (*Params, error) {
+	out := NewParams()
+	for _, name := range d.host.names {
+		t := d.host.entries[name].tensor
+		if on, ok := d.over[name]; ok {
+			data, err := download(on)
 			if err != nil {
 				return nil, fmt.Errorf("parameter %q: %w", name, err)
 			}

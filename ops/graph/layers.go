@@ -3,10 +3,8 @@ package graph
 import (
 	"math"
 
-	"github.com/gomlx/compute"
 	gx "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/layers/activation"
-	"github.com/gomlx/gomlx/ml/nn"
 )
 
 // Linear is torch.nn.Linear on the last axis: (…,in) → (…,out), with the
@@ -18,7 +16,7 @@ func Linear(s *Scope, x *Node, out int, withBias bool) *Node {
 	if withBias {
 		b = s.Param("bias", torchBias(in), out)
 	}
-	return nn.Dense(x, w, b, compute.DenseLayoutOutputsInput)
+	return dense(x, w, b)
 }
 
 // torchBias is how PyTorch starts the bias of a layer that sums fanIn products.

@@ -257,7 +257,7 @@ func TestStepFollowsAdamW(t *testing.T) {
 		if idle, _ := after.Get("idle"); !slices.Equal(idle.Data, []float32{1, 1}) {
 			t.Errorf("a parameter without influence went to %v", idle.Data)
 		}
-		if state, err := st.State(); err != nil || state.Count != steps || state.First.Len() != 1 {
+		if state, err := st.State(); err != nil || state.Count != steps || state.Slots["adamw.first"].Len() != 1 {
 			t.Errorf("state %+v, %v", state, err)
 		}
 	})
@@ -311,8 +311,8 @@ func TestFailedStepChangesNothing(t *testing.T) {
 
 func TestClippingBoundsTheGradient(t *testing.T) {
 	b := openForTest(t, "go")
-	o := AdamW{Beta1: 0, Beta2: 0, Eps: 1, ClipNorm: 0.5} // the step is g/(|g|+1)
-	st, err := NewStep(b, StepConfig{Name: "quadratic", Optimizer: o}, []Shape{F32(4)}, quadratic)
+	o := AdamW{Beta1: 0, Beta2: 0, Eps: 1} // the step is g/(|g|+1)
+	st, err := NewStep(b, StepConfig{Name: "quadratic", Optimizer: o, ClipNorm: 0.5}, []Shape{F32(4)}, quadratic)
 	if err != nil {
 		t.Fatal(err)
 	}

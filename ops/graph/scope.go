@@ -30,7 +30,10 @@ type construction struct {
 	kind     string // which lowering the layers choose: "go" or "xla"
 	float    dtypes.DType
 	training bool
-	wantTap  func(name string) bool
+	// recompute lets Block have effect.
+	recompute bool
+	scale     *Node // [loss scale, 1/loss scale], if there is one
+	wantTap   func(name string) bool
 
 	feeds  []feed // in order of the graph's parameters
 	params map[string]*Node
@@ -163,6 +166,26 @@ func (s *Scope) Uniform(name string, dims ...int) *Node {
 	s.c.feeds = append(s.c.feeds, feed{kind: feedDraw, name: full, dims: dims})
 	s.c.draws[full] = n
 	return n
+}
+
+// Block marks where a part of a network begins whose activations, in a training
+// step built with Recompute, are not kept for the gradient but computed again
+// from x when it is taken (Chen et al., Training Deep Nets with Sublinear Memory
+// Cost, 2016). The part ends at the next Block, or at Unblock. Results are the
+// same to the bit; otherwise it is x.
+func (s *Scope) Block(x *Node) *Node {
+	if !s.c.recompute {
+		return x
+	}
+	return x.Checkpoint()
+}
+
+// Unblock ends the last of a row of parts begun with Block.
+func (s *Scope) Unblock(x *Node) *Node {
+	if !s.c.recompute {
+		return x
+	}
+	return x.StopCheckpoint()
 }
 
 // Tap names an intermediate activation. It costs nothing unless the program is

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	gx "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -21,56 +20,94 @@ type Objective func(s *Scope, in []*Node) (loss *Node, outputs []*Node)
 type StepConfig struct {
 	Name      string
 	Trainable func(name string) bool // nil means all
-	Optimizer AdamW
+	Optimizer Optimizer              // nil means DefaultAdamW
+
+	// Decayed says which parameters the weight decay acts on; nil means all.
+	Decayed func(name string) bool
+	// Factor multiplies the learning rate of a parameter; nil means 1 for all.
+	Factor func(name string) float64
+	// ClipNorm scales all gradients down together where their common Euclidean
+	// norm is larger, as torch.nn.utils.clip_grad_norm_ does; 0 means never.
+	ClipNorm float64
+	// Average d, above 0, keeps a moving average of the trained parameters
+	// beside them, a ← d·a + (1-d)·p after every update. It starts at the
+	// parameters' first values.
+	Average float64
+	// Parts builds the step in two programs, so that the gradients of several
+	// batches are added up before one update: Accumulate and Update take the
+	// place of Run.
+	Parts bool
+	// Precision is the type in which matrix products and convolutions are
+	// computed; see [Precision]. Scaling is read for F16 only.
+	Precision Precision
+	Scaling   LossScaling
+	// Recompute lets [Scope.Block] have effect: activations inside a block
+	// are computed again for the gradient instead of being kept.
+	Recompute bool
 }
 
 // Step is a compiled training step: forward pass, loss, gradient with respect
-// to the trainable parameters, and the optimiser's update. Parameters and
-// moments stay on the device between steps.
+// to the trainable parameters, and the optimiser's update. Parameters and the
+// optimiser's tensors stay on the device between steps.
 //
 // Nothing is updated in place: a step that fails, or whose loss or gradient is
-// not finite, leaves the parameters and moments of the step before. The price
+// not finite, leaves the parameters and tensors of the step before. The price
 // is room for a second set of both while a step runs.
 type Step struct {
 	b         *Backend
 	cfg       StepConfig
-	code      *code
+	code      *code // everything, or with Parts what ends in the sum of gradients
+	apply     *code // with Parts: from the sum of gradients to new parameters
 	specs     []Spec
 	trained   []string // trainable and reached by the loss
 	unreached []string // trainable, but the loss does not depend on them
 	outs      int
+	slots     []string  // of the optimiser, then that of the average
+	factors   []float64 // distinct factors of the rate, ascending
 
 	params *DeviceParams
 	count  int
-	first  map[string]*tensors.Tensor // the optimiser's m
-	second map[string]*tensors.Tensor // and v
+	state  map[slot]*tensors.Tensor
+	sums   map[string]*tensors.Tensor // gradients added up since the last update
+	begun  bool                       // sums hold something
+	scale  scale
 }
+
+// slot is one tensor that belongs to a parameter.
+type slot struct{ kind, name string }
 
 // StepResult is what one training step reports.
 type StepResult struct {
 	Loss         float64
-	GradientNorm float64   // before clipping
-	Outputs      []*Tensor // of the objective, integers and truth values as floats
+	GradientNorm float64 // before clipping
+	// Skipped says that the gradient overflowed in half precision: nothing was
+	// updated but the loss scale.
+	Skipped bool
+	Outputs []*Tensor // of the objective, integers and truth values as floats
 }
 
 // ErrNotFinite is the cause when a loss or gradient is NaN or infinite. The
 // parameters are those from before the step.
 var ErrNotFinite = errors.New("loss or gradient is not a finite number")
 
-const (
-	feedScalars feedKind = iota + 100
-	feedFirst
-	feedSecond
-)
-
 // NewStep builds and compiles a training step. As in PyTorch, a trainable
 // parameter that the loss does not depend on is left alone, weight decay
 // included.
 func NewStep(b *Backend, cfg StepConfig, inputs []Shape, build Objective) (*Step, error) {
-	st := &Step{b: b, cfg: cfg}
+	if cfg.Optimizer == nil {
+		cfg.Optimizer = DefaultAdamW()
+	}
+	if err := cfg.check(b); err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
+	}
+	st := &Step{b: b, cfg: cfg, slots: cfg.Optimizer.slots(), scale: cfg.firstScale()}
+	if cfg.Average > 0 {
+		st.slots = append(slices.Clone(st.slots), averageSlot)
+	}
 	var err error
 	st.code, err = compile(b, cfg.Name, inputs, dtypes.Float32, func(c *construction) []*Node {
-		c.training = true
+		c.training, c.recompute = true, cfg.Recompute
+		c.compute(cfg.Precision)
 		s := c.root()
 		loss, outputs := build(s, c.inputs(inputs))
 		if loss.Rank() != 0 {
@@ -81,16 +118,45 @@ func NewStep(b *Backend, cfg StepConfig, inputs []Shape, build Objective) (*Step
 		if len(st.trained) == 0 {
 			s.Failf("none of the %d parameters is both trainable and reached by the loss", len(c.specs))
 		}
+		st.groups()
 		for i, n := range outputs {
 			outputs[i] = gx.ConvertDType(n, c.float)
 		}
 		results := []*Node{loss}
-		return append(append(results, st.updates(s, loss)...), outputs...)
+		params, grads := st.gradients(c, loss)
+		if cfg.Parts {
+			results = append(append(results, gradientNorm(s, grads)), st.summed(c, grads)...)
+		} else {
+			results = append(results, st.updates(c, params, grads)...)
+		}
+		return append(results, outputs...)
 	})
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Parts {
+		if err := st.compileApply(); err != nil {
+			st.code.free()
+			return nil, err
+		}
+	}
 	return st, nil
+}
+
+func (cfg StepConfig) check(b *Backend) error {
+	if err := cfg.Optimizer.Check(); err != nil {
+		return err
+	}
+	if !(cfg.ClipNorm >= 0) {
+		return fmt.Errorf("the largest gradient norm is %g, expected a number above 0, or 0 for no limit", cfg.ClipNorm)
+	}
+	if !(cfg.Average >= 0 && cfg.Average < 1) {
+		return fmt.Errorf("the moving average keeps %g of itself, expected at least 0 and below 1", cfg.Average)
+	}
+	if err := cfg.Precision.check(b); err != nil {
+		return err
+	}
+	return cfg.Scaling.check()
 }
 
 // sort finds out which trainable parameters the loss depends on.
@@ -116,34 +182,6 @@ func (st *Step) sort(c *construction, loss *Node) {
 	}
 }
 
-// updates returns the gradient's norm, then for every trained parameter its
-// new value and moments.
-func (st *Step) updates(s *Scope, loss *Node) []*Node {
-	c := s.c
-	nodes := make([]*Node, len(st.trained))
-	for i, name := range st.trained {
-		nodes[i] = c.params[name]
-	}
-	grads := gx.Gradient(loss, nodes...)
-	norm := gradientNorm(s, grads)
-	if st.cfg.Optimizer.ClipNorm > 0 {
-		grads = clip(grads, norm, st.cfg.Optimizer.ClipNorm)
-	}
-	scalars := gx.Parameter(c.g, "step scalars", shapes.Make(c.float, 3))
-	c.feeds = append(c.feeds, feed{kind: feedScalars, dims: []int{3}})
-	results := []*Node{norm}
-	for i, name := range st.trained {
-		shape := nodes[i].Shape()
-		m := gx.Parameter(c.g, "first moment "+name, shape)
-		c.feeds = append(c.feeds, feed{kind: feedFirst, name: name, dims: shape.Dimensions})
-		v := gx.Parameter(c.g, "second moment "+name, shape)
-		c.feeds = append(c.feeds, feed{kind: feedSecond, name: name, dims: shape.Dimensions})
-		p, m, v := st.cfg.Optimizer.update(name, nodes[i], grads[i], m, v, scalars)
-		results = append(results, p, m, v)
-	}
-	return results
-}
-
 // Specs lists all parameters in order of creation.
 func (st *Step) Specs() []Spec { return slices.Clone(st.specs) }
 
@@ -154,83 +192,23 @@ func (st *Step) Trained() []string { return slices.Clone(st.trained) }
 // and that are therefore left alone.
 func (st *Step) Unreached() []string { return slices.Clone(st.unreached) }
 
-// OptimizerState is what AdamW remembers besides the parameters.
-type OptimizerState struct {
-	Count         int     // steps taken
-	First, Second *Params // m and v by parameter name
-}
-
-// Start sets the parameters to train and the optimiser's state; a nil state is
-// that of a fresh optimiser. The parameters are replaced on the device as
-// training goes on; the host's set is not changed.
-func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
-	if params.b != st.b {
-		return fmt.Errorf("the parameters were placed on backend %s, the step runs on %s", params.b.Name(), st.b.Name())
-	}
-	first, second := map[string]*tensors.Tensor{}, map[string]*tensors.Tensor{}
-	started := false
-	defer func() {
-		if !started {
-			freeAll(first)
-			freeAll(second)
-		}
-	}()
-	for _, spec := range st.specs {
-		if !slices.Contains(st.trained, spec.Name) {
-			continue
-		}
-		for _, moment := range []struct {
-			on   map[string]*tensors.Tensor
-			from func() *Params
-		}{{first, func() *Params { return state.First }}, {second, func() *Params { return state.Second }}} {
-			data := make([]float32, size(spec.Dims))
-			if state != nil {
-				t, ok := moment.from().Get(spec.Name)
-				if !ok || !slices.Equal(t.Dims, spec.Dims) {
-					return fmt.Errorf("the optimiser's state has no moment of shape %v for parameter %q; it belongs to another model or another choice of trainable parameters", spec.Dims, spec.Name)
-				}
-				data = t.Data
-			}
-			t, err := st.b.upload(data, dtypes.Float32, spec.Dims)
-			if err != nil {
-				return err
-			}
-			moment.on[spec.Name] = t
-		}
-	}
-	started = true
-	freeAll(st.first)
-	freeAll(st.second)
-	st.params, st.first, st.second, st.count = params, first, second, 0
-	if state != nil {
-		st.count = state.Count
-	}
-	return nil
-}
-
 // Run takes one step with the given learning rate; the seed decides the
 // random tensors. A step that has begun is not interrupted: ctx is looked at
 // before. If loss or gradient is not finite the result is returned together
 // with an error that wraps ErrNotFinite, and nothing is updated.
 func (st *Step) Run(ctx context.Context, rate float64, seed uint64, inputs ...Value) (*StepResult, error) {
+	if st.cfg.Parts {
+		return nil, fmt.Errorf("%s: the step was built for parts; use Accumulate and Update", st.cfg.Name)
+	}
 	if st.params == nil {
 		return nil, fmt.Errorf("%s: the step has not been started", st.cfg.Name)
 	}
-	scalars, err := st.b.upload(st.cfg.Optimizer.scalars(rate, st.count+1), dtypes.Float32, []int{3})
+	feeds, free, err := st.numbers(rate, 0, false)
 	if err != nil {
 		return nil, err
 	}
-	defer scalars.FinalizeAll()
-	results, err := st.code.run(ctx, st.params, seed, inputs, func(f feed) (*tensors.Tensor, error) {
-		switch f.kind {
-		case feedFirst:
-			return st.first[f.name], nil
-		case feedSecond:
-			return st.second[f.name], nil
-		default:
-			return scalars, nil
-		}
-	})
+	defer free()
+	results, err := st.code.run(ctx, st.params, seed, inputs, feeds)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", st.cfg.Name, err)
 	}
@@ -246,69 +224,73 @@ func (st *Step) Run(ctx context.Context, rate float64, seed uint64, inputs ...Va
 	if r.GradientNorm, err = scalarOf(results[1]); err != nil {
 		return nil, err
 	}
-	state := 3 * len(st.trained)
-	for _, t := range results[2+state:] {
-		data, err := download(t)
-		if err != nil {
-			return nil, err
-		}
-		r.Outputs = append(r.Outputs, &Tensor{Dims: slices.Clone(t.Shape().Dimensions), Data: data})
+	state := (1 + len(st.slots)) * len(st.trained)
+	if r.Outputs, err = outputs(results[2+state:]); err != nil {
+		return nil, err
 	}
-	if !finite(r.Loss) || !finite(r.GradientNorm) {
-		return r, fmt.Errorf("%s: loss %g, gradient norm %g: %w", st.cfg.Name, r.Loss, r.GradientNorm, ErrNotFinite)
+	if !finite(r.Loss) {
+		return r, st.notFinite(r)
 	}
-	kept = state
-	st.count++
-	for i, name := range st.trained {
-		t := results[2+3*i:]
-		if err := st.params.replace(name, t[0]); err != nil {
-			return nil, err
-		}
-		for _, moment := range []struct {
-			of map[string]*tensors.Tensor
-			t  *tensors.Tensor
-		}{{st.first, t[1]}, {st.second, t[2]}} {
-			if err := moment.of[name].FinalizeAll(); err != nil {
-				return nil, err
-			}
-			moment.of[name] = moment.t
-		}
+	if kept, err = st.settle(r, results[2:2+state]); err != nil {
+		return r, err
 	}
 	return r, nil
 }
 
-// State fetches the optimiser's state from the device.
-func (st *Step) State() (*OptimizerState, error) {
-	state := &OptimizerState{Count: st.count, First: NewParams(), Second: NewParams()}
-	for _, spec := range st.specs {
-		for _, moment := range []struct {
-			of map[string]*tensors.Tensor
-			to *Params
-		}{{st.first, state.First}, {st.second, state.Second}} {
-			t, ok := moment.of[spec.Name]
-			if !ok {
-				continue
+func (st *Step) notFinite(r *StepResult) error {
+	return fmt.Errorf("%s: loss %g, gradient norm %g: %w", st.cfg.Name, r.Loss, r.GradientNorm, ErrNotFinite)
+}
+
+// settle makes the results of an update the state, unless the gradient is not
+// finite. It returns how many of the tensors it has taken.
+func (st *Step) settle(r *StepResult, results []*tensors.Tensor) (taken int, err error) {
+	if !finite(r.GradientNorm) {
+		if !st.scale.lower() {
+			return 0, st.notFinite(r)
+		}
+		r.Skipped = true
+		return 0, nil
+	}
+	st.scale.raise()
+	st.count++
+	each := 1 + len(st.slots)
+	for i, name := range st.trained {
+		t := results[each*i:]
+		if err := st.params.replace(name, t[0]); err != nil {
+			return len(results), err
+		}
+		for k, kind := range st.slots {
+			at := slot{kind, name}
+			if err := st.state[at].FinalizeAll(); err != nil {
+				return len(results), err
 			}
-			data, err := download(t)
-			if err != nil {
-				return nil, err
-			}
-			if err := moment.to.Set(spec.Name, &Tensor{Dims: spec.Dims, Data: data}); err != nil {
-				return nil, err
-			}
+			st.state[at] = t[1+k]
 		}
 	}
-	return state, nil
+	return len(results), nil
 }
 
-// Free releases the compiled code and the moments, not the parameters.
+func outputs(results []*tensors.Tensor) ([]*Tensor, error) {
+	var out []*Tensor
+	for _, t := range results {
+		data, err := download(t)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &Tensor{Dims: slices.Clone(t.Shape().Dimensions), Data: data})
+	}
+	return out, nil
+}
+
+// Free releases the compiled code and the state, not the parameters.
 func (st *Step) Free() {
 	st.code.free()
-	freeAll(st.first)
-	freeAll(st.second)
+	st.apply.free()
+	freeAll(st.state)
+	freeAll(st.sums)
 }
 
-func freeAll(of map[string]*tensors.Tensor) {
+func freeAll[K comparable](of map[K]*tensors.Tensor) {
 	for _, t := range of {
 		_ = t.FinalizeAll()
 	}
@@ -324,3 +306,7 @@ func scalarOf(t *tensors.Tensor) (float64, error) {
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// Nodes is the size of the graph, for checks that something is computed more
+// than once.
+func (st *Step) Nodes() int { return len(st.code.g.Nodes()) }

@@ -79,6 +79,9 @@ func (e Empty) Resolve() (Empty, error) {
 	return e, nil
 }
 
+// StateOf is the state of a pair of masks with so many foreground pixels.
+func StateOf(pred, ref int) State { return stateOf(pred, ref) }
+
 func stateOf(pred, ref int) State {
 	switch {
 	case pred == 0 && ref == 0:

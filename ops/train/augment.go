@@ -33,6 +33,7 @@ type Augment struct {
 	Bias           [2]float64 // grey values added, from U(lo, hi), of 0..255
 	Gamma          [2]float64 // exponent on the values scaled to 0..1, from U(lo, hi)
 	Noise          float64    // standard deviation of added noise in grey values, from U(0, Noise)
+	Blur           float64    `json:",omitzero"` // standard deviation of a Gaussian blur in pixels, from U(0, Blur)
 }
 
 // Check returns an error for parameters that make no sense.
@@ -51,8 +52,8 @@ func (a Augment) Check() error {
 			return fmt.Errorf("augmentation: %s from %g to %g is not possible", c.name, c.limit[0], c.limit[1])
 		}
 	}
-	if a.Rotate < 0 || a.Noise < 0 {
-		return fmt.Errorf("augmentation: rotation by %g degrees or noise of %g is negative", a.Rotate, a.Noise)
+	if !(a.Rotate >= 0 && a.Noise >= 0 && a.Blur >= 0) {
+		return fmt.Errorf("augmentation: rotation by %g degrees, noise of %g or blur of %g pixels is negative", a.Rotate, a.Noise, a.Blur)
 	}
 	return nil
 }
@@ -77,6 +78,10 @@ func (a Augment) apply(r *rand.Rand, e *Example, side int) {
 			copy(e.Target, target)
 			e.Box = box
 		}
+	}
+	if a.Blur > 0 {
+		// Before the noise, which an optical system or a reconstruction does not blur.
+		blur(e.Image, side, a.Blur*r.Float64())
 	}
 	a.intensity(r, e.Image)
 }

@@ -15,14 +15,15 @@ import (
 	"github.com/mseg-lang/mseg/ops/tensorfile"
 )
 
-// A checkpoint is a safetensors file: the parameters under their own names, the
-// optimiser's moments under these prefixes, and the rest as metadata.
+// A checkpoint is a safetensors file: the trained parameters under their own
+// names, what the optimiser remembers of each under its kind and the name
+// (adamw.first.NAME), and the rest as metadata. Parameters that are not trained
+// are those the run was given.
 const (
-	firstPrefix  = "adamw.first."
-	secondPrefix = "adamw.second."
-	progressKey  = "mseg.training" // JSON of progress
-	settingsKey  = "mseg.settings" // JSON of settings
-	stepsKey     = "mseg.adamw.steps"
+	progressKey = "mseg.training" // JSON of progress
+	settingsKey = "mseg.settings" // JSON of settings
+	stepsKey    = "mseg.adamw.steps"
+	scalingKey  = "mseg.scaling" // JSON of scaling
 
 	lastFile = "last.safetensors"
 	bestFile = "best.safetensors"
@@ -36,6 +37,32 @@ type progress struct {
 	Best      float64  `json:"best"`     // highest mean Dice
 	BestEpoch int      `json:"best_epoch"`
 	History   []Record `json:"history"`
+
+	Skipped  int     `json:"skipped,omitzero"`  // steps of the epoch begun
+	PeakDice float64 `json:"peak,omitzero"`     // last Dice that patience took for a gain
+	Waited   int     `json:"waited,omitzero"`   // epochs since then
+	Stopped  bool    `json:"stopped,omitzero"`  // patience is at its end
+	Measured bool    `json:"measured,omitzero"` // PeakDice is one
+}
+
+// tire counts an epoch's Dice and says whether to stop.
+func (p *progress) tire(patience Patience, dice float64) bool {
+	if patience.Epochs == 0 {
+		return false
+	}
+	if !p.Measured || dice > p.PeakDice+patience.Least {
+		p.PeakDice, p.Waited, p.Measured = dice, 0, true
+	} else {
+		p.Waited++
+	}
+	p.Stopped = p.Waited >= patience.Epochs
+	return p.Stopped
+}
+
+// scaling is the state of the loss scale.
+type scaling struct {
+	Scale float64 `json:"scale"`
+	Good  int     `json:"good"`
 }
 
 // settings are what must be the same for a run to be continued. Epochs counts
@@ -51,16 +78,48 @@ type settings struct {
 	Augment                          Augment
 	Seeds                            Seeds
 	Trained                          string
+
+	// What is absent or zero is left out, so that checkpoints made before it
+	// existed stay valid.
+	Rule       string             `json:",omitzero"` // empty: AdamW
+	Momentum   float64            `json:",omitzero"`
+	Nesterov   bool               `json:",omitzero"`
+	Accumulate int                `json:",omitzero"`
+	Average    float64            `json:",omitzero"`
+	Factors    map[string]float64 `json:",omitzero"`
+	NoDecay    NoDecay            `json:",omitzero"`
+	Patience   Patience           `json:",omitzero"`
+	Precision  string             `json:",omitzero"`
+	Scaling    graph.LossScaling  `json:",omitzero"`
 }
 
 func (c *Config) settings(samples int, trained []string) settings {
-	o := c.Optimizer
 	s := settings{
 		Size: c.Size, BatchSize: c.BatchSize, TrainingSamples: samples,
-		Rate: c.Rate, Schedule: c.Schedule,
-		Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, WeightDecay: o.WeightDecay, ClipNorm: o.ClipNorm,
+		Rate: c.Rate, Schedule: c.Schedule, ClipNorm: c.ClipNorm,
 		Jitter: c.Jitter, Augment: c.Augment, Seeds: c.Seeds,
 		Trained: strings.Join(trained, " "),
+		Average: c.Average, NoDecay: c.NoDecay, Patience: c.Patience, Scaling: c.Scaling,
+	}
+	switch o := c.Optimizer.(type) {
+	case graph.AdamW:
+		s.Beta1, s.Beta2, s.Eps, s.WeightDecay = o.Beta1, o.Beta2, o.Eps, o.WeightDecay
+	case graph.SGD:
+		s.Rule, s.Momentum, s.Nesterov, s.WeightDecay = "sgd", o.Momentum, o.Nesterov, o.WeightDecay
+	}
+	if n := c.parts(); n > 1 {
+		s.Accumulate = n
+	}
+	if c.Precision != graph.Float32 {
+		s.Precision = string(c.Precision)
+	}
+	for _, name := range trained {
+		if f := c.factor(name); f != 1 {
+			if s.Factors == nil {
+				s.Factors = map[string]float64{}
+			}
+			s.Factors[name] = f
+		}
 	}
 	if c.Schedule.NeedsTotal() {
 		s.Epochs = c.Epochs
@@ -74,7 +133,11 @@ func save(path string, params *graph.Params, state *graph.OptimizerState, p prog
 		return err
 	}
 	meta := map[string]string{stepsKey: fmt.Sprint(state.Count)}
-	for key, v := range map[string]any{progressKey: p, settingsKey: s} {
+	more := map[string]any{progressKey: p, settingsKey: s}
+	if state.LossScale > 0 {
+		more[scalingKey] = scaling{state.LossScale, state.GoodSteps}
+	}
+	for key, v := range more {
 		text, err := json.Marshal(v)
 		if err != nil {
 			return fmt.Errorf("writing checkpoint %s: %w", path, err)
@@ -86,14 +149,11 @@ func save(path string, params *graph.Params, state *graph.OptimizerState, p prog
 	for _, name := range names {
 		all[name], _ = params.Get(name)
 	}
-	for prefix, moments := range map[string]*graph.Params{firstPrefix: state.First, secondPrefix: state.Second} {
-		for _, name := range moments.Names() {
-			all[prefix+name], _ = moments.Get(name)
-		}
-	}
-	for _, prefix := range []string{firstPrefix, secondPrefix} {
-		for _, name := range state.First.Names() {
-			names = append(names, prefix+name)
+	for _, kind := range slices.Sorted(maps.Keys(state.Slots)) {
+		set := state.Slots[kind]
+		for _, name := range set.Names() {
+			all[kind+"."+name], _ = set.Get(name)
+			names = append(names, kind+"."+name)
 		}
 	}
 	return tensorfile.Write(path, names, func(name string) ([]int, []float32) {
@@ -101,8 +161,9 @@ func save(path string, params *graph.Params, state *graph.OptimizerState, p prog
 	}, meta)
 }
 
-// load reads a checkpoint; ok is false if there is none.
-func load(path string, want settings) (params *graph.Params, state *graph.OptimizerState, p progress, ok bool, err error) {
+// load reads a checkpoint of a run that remembers tensors of the given kinds;
+// ok is false if there is none.
+func load(path string, want settings, kinds []string) (params *graph.Params, state *graph.OptimizerState, p progress, ok bool, err error) {
 	f, err := tensorfile.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, p, false, nil
@@ -113,11 +174,21 @@ func load(path string, want settings) (params *graph.Params, state *graph.Optimi
 	defer f.Close()
 	meta := f.Metadata()
 	var have settings
-	state = &graph.OptimizerState{First: graph.NewParams(), Second: graph.NewParams()}
+	state = &graph.OptimizerState{Slots: map[string]*graph.Params{}}
+	for _, kind := range kinds {
+		state.Slots[kind] = graph.NewParams()
+	}
 	for key, into := range map[string]any{progressKey: &p, settingsKey: &have, stepsKey: &state.Count} {
 		if err := json.Unmarshal([]byte(meta[key]), into); err != nil {
 			return nil, nil, p, false, fmt.Errorf("%s is not a training checkpoint: its metadata %q is missing or damaged", path, key)
 		}
+	}
+	if text, ok := meta[scalingKey]; ok {
+		var of scaling
+		if err := json.Unmarshal([]byte(text), &of); err != nil {
+			return nil, nil, p, false, fmt.Errorf("%s is not a training checkpoint: its metadata %q is damaged", path, scalingKey)
+		}
+		state.LossScale, state.GoodSteps = of.Scale, of.Good
 	}
 	if name := firstDifference(have, want); name != "" {
 		return nil, nil, p, false, fmt.Errorf("%s belongs to a run with other settings (%s differs); continue it with the same ones or start in an empty folder", path, name)
@@ -129,10 +200,10 @@ func load(path string, want settings) (params *graph.Params, state *graph.Optimi
 			return nil, nil, p, false, err
 		}
 		into, key := params, name
-		if rest, is := strings.CutPrefix(name, firstPrefix); is {
-			into, key = state.First, rest
-		} else if rest, is := strings.CutPrefix(name, secondPrefix); is {
-			into, key = state.Second, rest
+		for _, kind := range kinds {
+			if rest, is := strings.CutPrefix(name, kind+"."); is {
+				into, key = state.Slots[kind], rest
+			}
 		}
 		if err := into.Set(key, &graph.Tensor{Dims: t.Dims, Data: t.Data}); err != nil {
 			return nil, nil, p, false, fmt.Errorf("%s: %w", path, err)
@@ -150,7 +221,9 @@ func firstDifference(a, b settings) string {
 		return m
 	}
 	x, y := fields(a), fields(b)
-	for _, name := range slices.Sorted(maps.Keys(y)) {
+	both := maps.Clone(x)
+	maps.Copy(both, y)
+	for _, name := range slices.Sorted(maps.Keys(both)) {
 		if string(x[name]) != string(y[name]) {
 			return name
 		}

@@ -13,11 +13,31 @@ type Config struct {
 	Epochs    int
 	BatchSize int
 
+	// Accumulate batches are taken for one update: their gradients are added up,
+	// weighted by their samples, so that the update is that of one batch
+	// Accumulate times as large (up to rounding, and to losses and random
+	// numbers that are not those of a sample on its own). 0 means 1. A step is
+	// an update everywhere.
+	Accumulate int
+
 	Rate      float64 // learning rate
 	Schedule  Schedule
-	Optimizer graph.AdamW            // the zero value means graph.DefaultAdamW
+	Optimizer graph.Optimizer        // nil means graph.DefaultAdamW
+	Groups    []Group                // parameters with a learning rate of their own
+	NoDecay   NoDecay                // parameters without weight decay
+	ClipNorm  float64                // largest norm of the gradient; 0: no limit
 	Trainable func(name string) bool // nil means all
 	Loss      Loss                   // nil means BestDiceBCE
+
+	// Average, above 0, keeps a moving average of the parameters (EMA), which
+	// takes this share of itself at every step. The average is validated, kept
+	// as the best, and returned in the place of the parameters.
+	Average   float64
+	Precision graph.Precision
+	Scaling   graph.LossScaling // of precision f16
+	// Recompute saves memory: activations within the blocks that a network
+	// marks (graph.Scope.Block) are computed twice instead of kept.
+	Recompute bool
 
 	Jitter  Jitter
 	Augment Augment
@@ -27,6 +47,7 @@ type Config struct {
 	// highest mean Dice are kept. nil: no validation, nothing is best.
 	Validation Source
 	Select     Selection // which of several masks is validated
+	Patience   Patience  // when to stop early
 
 	// Dir receives last.safetensors and best.safetensors; empty: no files.
 	Dir string
@@ -64,6 +85,7 @@ type Event struct {
 	Loss            float64 // of the step; of the epoch at its end
 	GradientNorm    float64
 	Rate            float64
+	Skipped         bool // the gradient overflowed in half precision, nothing was updated
 	ImagesPerSecond float64
 	Record          *Record // at the end of an epoch
 }
@@ -74,6 +96,10 @@ type Record struct {
 	Loss  float64  `json:"loss"`  // mean over the samples
 	Rate  float64  `json:"rate"`  // of the last step
 	Dice  *float64 `json:"dice,omitempty"`
+	// Skipped counts the steps of the epoch whose gradient overflowed in half
+	// precision; Stopped says that training was ended early after it.
+	Skipped int  `json:"skipped,omitempty"`
+	Stopped bool `json:"stopped,omitempty"`
 }
 
 func (c *Config) check(data Source) error {
@@ -107,14 +133,8 @@ func (c *Config) check(data Source) error {
 	if c.Loss == nil {
 		c.Loss = BestDiceBCE
 	}
-	o := &c.Optimizer
-	if o.Beta1 == 0 && o.Beta2 == 0 && o.Eps == 0 && o.WeightDecay == 0 {
-		d := graph.DefaultAdamW()
-		d.Decayed, d.ClipNorm = o.Decayed, o.ClipNorm
-		*o = d
+	if c.Optimizer == nil {
+		c.Optimizer = graph.DefaultAdamW()
 	}
-	if o.Beta1 < 0 || o.Beta1 >= 1 || o.Beta2 < 0 || o.Beta2 >= 1 || o.Eps <= 0 || o.WeightDecay < 0 || o.ClipNorm < 0 {
-		return fmt.Errorf("AdamW with betas %g and %g, eps %g, weight decay %g, norm limit %g is not possible", o.Beta1, o.Beta2, o.Eps, o.WeightDecay, o.ClipNorm)
-	}
-	return nil
+	return c.checkRules()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,12 +14,13 @@ import (
 
 // Result is what a run leaves.
 type Result struct {
-	Params    *graph.Params // after the last step
+	Params    *graph.Params // after the last step; their moving average if one is kept
 	Best      *graph.Params // of the epoch with the highest validation Dice; nil without validation
 	BestEpoch int           // from 1
 	BestDice  float64
 	History   []Record
 	Steps     int
+	Stopped   bool // early, for want of a gain
 	// Unreached lists parameters that were to be trained but do not influence
 	// the loss; they are unchanged.
 	Unreached []string
@@ -46,7 +46,7 @@ func (e *NotFiniteError) Unwrap() error { return e.cause }
 type run struct {
 	cfg      Config
 	data     Source
-	perEpoch int // steps
+	perEpoch int // steps, each of up to cfg.parts() batches
 	step     *graph.Step
 	params   *graph.DeviceParams
 	predict  *Predictor
@@ -64,7 +64,8 @@ func Run(ctx context.Context, b *graph.Backend, net graph.Network, params *graph
 	if err := cfg.check(data); err != nil {
 		return nil, err
 	}
-	r := &run{cfg: cfg, data: data, perEpoch: (data.Len() + cfg.BatchSize - 1) / cfg.BatchSize}
+	each := cfg.BatchSize * cfg.parts()
+	r := &run{cfg: cfg, data: data, perEpoch: (data.Len() + each - 1) / each}
 	r.report(Event{Phase: "compiling"})
 	if err := r.compile(b, net); err != nil {
 		return nil, err
@@ -101,7 +102,22 @@ func (r *run) report(e Event) {
 func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 	count, side := r.cfg.BatchSize, r.cfg.Size
 	inputs := append(shapes(count, side), graph.F32(count, side, side), graph.F32(count))
-	step := graph.StepConfig{Name: "training step", Trainable: r.cfg.Trainable, Optimizer: r.cfg.Optimizer}
+	step := graph.StepConfig{
+		Name: "training step", Trainable: r.cfg.Trainable, Optimizer: r.cfg.Optimizer, ClipNorm: r.cfg.ClipNorm, Average: r.cfg.Average,
+		Parts: r.cfg.parts() > 1, Precision: r.cfg.Precision, Scaling: r.cfg.Scaling, Recompute: r.cfg.Recompute,
+	}
+	if len(r.cfg.Groups) > 0 {
+		step.Factor = r.cfg.factor
+	}
+	if r.cfg.NoDecay != (NoDecay{}) {
+		specs, err := graph.Declare(shapes(count, side), func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+			return []*graph.Node{network(s, net, in, count, side).Masks}
+		})
+		if err != nil {
+			return err
+		}
+		step.Decayed = r.cfg.NoDecay.decayed(specs)
+	}
 	r.step, err = graph.NewStep(b, step, inputs, func(s *graph.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
 		out := network(s, net, in, count, side)
 		losses := r.cfg.Loss(s, out, in[4])
@@ -138,19 +154,27 @@ func (r *run) start(b *graph.Backend, given *graph.Params) error {
 	r.settings = r.cfg.settings(r.data.Len(), r.step.Trained())
 	var state *graph.OptimizerState
 	if r.cfg.Resume {
-		saved, opt, p, ok, err := load(r.file(lastFile), r.settings)
+		saved, opt, p, ok, err := load(r.file(lastFile), r.settings, r.step.Slots())
 		if err != nil {
 			return err
 		}
 		if ok {
-			params, state, r.progress = saved, opt, p
+			// What is not trained is not in the checkpoint.
+			if params, err = replaced(params, saved); err != nil {
+				return err
+			}
+			state, r.progress = opt, p
 			if p.Step > r.perEpoch*r.cfg.Epochs {
 				return fmt.Errorf("%s has already been trained for %d steps, %d are asked for", r.file(lastFile), p.Step, r.perEpoch*r.cfg.Epochs)
 			}
 		}
 		if ok && p.BestEpoch > 0 {
-			if r.best, err = loadBest(r.file(bestFile)); err != nil {
+			best, err := loadBest(r.file(bestFile))
+			if err != nil {
 				return fmt.Errorf("the best parameters so far are needed to continue: %w", err)
+			}
+			if r.best, err = replaced(params, best); err != nil {
+				return err
 			}
 		}
 	}
@@ -192,6 +216,39 @@ func completed(given *graph.Params, specs []graph.Spec, seed uint64) (*graph.Par
 	return params, nil
 }
 
+// replaced is a set in which the tensors of another take the place of its own.
+func replaced(params, by *graph.Params) (*graph.Params, error) {
+	out := graph.NewParams()
+	for _, name := range params.Names() {
+		t, _ := params.Get(name)
+		if other, ok := by.Get(name); ok {
+			if !slices.Equal(other.Dims, t.Dims) {
+				return nil, fmt.Errorf("the checkpoint's parameter %q has shape %v, the network needs %v", name, other.Dims, t.Dims)
+			}
+			t = other
+		}
+		if err := out.Set(name, t); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// trained are the tensors of a set that training changes.
+func (r *run) trained(params *graph.Params) (*graph.Params, error) {
+	out := graph.NewParams()
+	for _, name := range r.step.Trained() {
+		t, ok := params.Get(name)
+		if !ok {
+			return nil, fmt.Errorf("parameter %q is missing", name)
+		}
+		if err := out.Set(name, t); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 func (r *run) file(name string) string { return filepath.Join(r.cfg.Dir, name) }
 
 // loop takes all remaining steps. The next batch is assembled while a step
@@ -209,21 +266,22 @@ func (r *run) loop(ctx context.Context) error {
 		stop()
 		<-finished
 	}()
+	next := func() (*batch, error) {
+		select {
+		case in := <-batches.ready:
+			return in, nil
+		case err := <-failed:
+			return nil, err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	total := r.perEpoch * r.cfg.Epochs
 	last := time.Now()
-	for r.progress.Step < total {
-		var in *batch
-		select {
-		case in = <-batches.ready:
-		case err := <-failed:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if err := r.take(ctx, in, &last); err != nil {
+	for r.progress.Step < total && !r.progress.Stopped {
+		if err := r.take(ctx, next, func(in *batch) { batches.free <- in }, &last); err != nil {
 			return err
 		}
-		batches.free <- in
 		if r.progress.Step%r.perEpoch == 0 {
 			if err := r.endEpoch(ctx); err != nil {
 				return err
@@ -238,32 +296,92 @@ func (r *run) loop(ctx context.Context) error {
 	return nil
 }
 
-// take runs one step.
-func (r *run) take(ctx context.Context, in *batch, last *time.Time) error {
-	side, done := r.cfg.Size, r.progress.Step
+// samples are the places, in the order of an epoch, of the samples of batch
+// part of step k of the epoch; empty behind the last.
+func (r *run) samples(k, part int) (from, to int) {
+	from = min((k*r.cfg.parts()+part)*r.cfg.BatchSize, r.data.Len())
+	return from, min(from+r.cfg.BatchSize, r.data.Len())
+}
+
+// take makes one step.
+func (r *run) take(ctx context.Context, next func() (*batch, error), free func(*batch), last *time.Time) error {
+	done := r.progress.Step
 	epoch := done/r.perEpoch + 1
 	rate := r.cfg.Schedule.Rate(r.cfg.Rate, done, r.perEpoch, r.cfg.Epochs)
-	seed := graph.Stream(r.cfg.Seeds.Dropout, fmt.Sprintf("step %d", done)).Uint64()
-	count := len(in.weight)
-	values := append(in.inputs(side), graph.Floats(in.target, count, side, side), graph.Floats(in.weight, count))
-	got, err := r.step.Run(ctx, rate, seed, values...)
+	got, n, names, err := r.update(ctx, rate, next, free)
 	if errors.Is(err, graph.ErrNotFinite) {
-		return &NotFiniteError{Epoch: epoch, Step: done + 1, Loss: got.Loss, Samples: append([]string(nil), in.names[:in.n]...), cause: err}
+		return &NotFiniteError{Epoch: epoch, Step: done + 1, Loss: got.Loss, Samples: names, cause: err}
 	}
 	if err != nil {
-		return err
+		return r.explained(err)
 	}
 	r.progress.Step++
-	r.progress.LossSum += got.Loss * float64(in.n)
-	r.progress.Samples += in.n
+	r.progress.LossSum += got.Loss * float64(n)
+	r.progress.Samples += n
+	if got.Skipped {
+		r.progress.Skipped++
+	}
 	now := time.Now()
 	r.report(Event{
 		Phase: "training", Epoch: epoch, Step: r.progress.Step,
-		Loss: got.Loss, GradientNorm: got.GradientNorm, Rate: rate,
-		ImagesPerSecond: float64(in.n) / now.Sub(*last).Seconds(),
+		Loss: got.Loss, GradientNorm: got.GradientNorm, Rate: rate, Skipped: got.Skipped,
+		ImagesPerSecond: float64(n) / now.Sub(*last).Seconds(),
 	})
 	*last = now
 	return nil
+}
+
+// update takes the batches of one step and changes the parameters. It returns
+// the number of samples, and the names of those that an error is about.
+func (r *run) update(ctx context.Context, rate float64, next func() (*batch, error), free func(*batch)) (got *graph.StepResult, n int, names []string, err error) {
+	done, parts := r.progress.Step, r.cfg.parts()
+	if parts == 1 {
+		in, err := next()
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		defer free(in)
+		got, err = r.step.Run(ctx, rate, r.dropout(fmt.Sprintf("step %d", done)), r.inputs(in)...)
+		return got, in.n, append([]string(nil), in.names[:in.n]...), err
+	}
+	k := done % r.perEpoch
+	from, _ := r.samples(k, 0)
+	_, to := r.samples(k, parts-1)
+	loss := 0.0
+	for part := range parts {
+		a, z := r.samples(k, part)
+		if a == z {
+			break
+		}
+		in, err := next()
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		share := float64(z-a) / float64(to-from)
+		got, err = r.step.Accumulate(ctx, share, r.dropout(fmt.Sprintf("step %d, part %d", done, part)), r.inputs(in)...)
+		own := append([]string(nil), in.names[:in.n]...)
+		free(in)
+		if err != nil {
+			return got, in.n, own, err
+		}
+		names = append(names, own...)
+		loss += share * got.Loss
+	}
+	got, err = r.step.Update(ctx, rate)
+	if got != nil {
+		got.Loss = loss
+	}
+	return got, to - from, names, err
+}
+
+func (r *run) dropout(purpose string) uint64 {
+	return graph.Stream(r.cfg.Seeds.Dropout, purpose).Uint64()
+}
+
+// inputs are the arguments of the compiled step.
+func (r *run) inputs(in *batch) []graph.Value {
+	side, count := r.cfg.Size, len(in.weight)
+	return append(in.inputs(side), graph.Floats(in.target, count, side, side), graph.Floats(in.weight, count))
 }
 
 // endEpoch validates, keeps the best parameters and writes a checkpoint.
@@ -273,28 +391,35 @@ func (r *run) endEpoch(ctx context.Context) error {
 		Epoch: p.Step / r.perEpoch,
 		Loss:  p.LossSum / float64(p.Samples),
 		Rate:  r.cfg.Schedule.Rate(r.cfg.Rate, p.Step-1, r.perEpoch, r.cfg.Epochs),
+
+		Skipped: p.Skipped,
 	}
 	if r.predict != nil {
 		r.report(Event{Phase: "validating", Epoch: record.Epoch, Step: p.Step})
-		dice, err := r.predict.meanDice(ctx, r.params, r.cfg.Validation)
+		dice, err := r.predict.meanDice(ctx, r.step.Averaged(), r.cfg.Validation)
 		if err != nil {
 			return fmt.Errorf("validation after epoch %d: %w", record.Epoch, err)
 		}
 		record.Dice = &dice
 		if r.best == nil || dice > p.Best {
-			if r.best, err = r.params.Host(); err != nil {
+			if r.best, err = r.step.Averaged().Host(); err != nil {
 				return err
 			}
 			p.Best, p.BestEpoch = dice, record.Epoch
 			if r.cfg.Dir != "" {
-				if err := saveBest(r.file(bestFile), r.best, record.Epoch, dice); err != nil {
+				changed, err := r.trained(r.best)
+				if err != nil {
+					return err
+				}
+				if err := saveBest(r.file(bestFile), changed, record.Epoch, dice); err != nil {
 					return err
 				}
 			}
 		}
+		record.Stopped = p.tire(r.cfg.Patience, dice)
 	}
 	p.History = append(p.History, record)
-	p.LossSum, p.Samples = 0, 0
+	p.LossSum, p.Samples, p.Skipped = 0, 0, 0
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
@@ -310,6 +435,9 @@ func (r *run) checkpoint() error {
 	if err != nil {
 		return err
 	}
+	if params, err = r.trained(params); err != nil {
+		return err
+	}
 	state, err := r.step.State()
 	if err != nil {
 		return err
@@ -318,71 +446,12 @@ func (r *run) checkpoint() error {
 }
 
 func (r *run) result() (*Result, error) {
-	params, err := r.params.Host()
+	params, err := r.step.Averaged().Host()
 	if err != nil {
 		return nil, err
 	}
 	return &Result{
 		Params: params, Best: r.best, BestEpoch: r.progress.BestEpoch, BestDice: r.progress.Best,
-		History: r.progress.History, Steps: r.progress.Step, Unreached: r.step.Unreached(),
+		History: r.progress.History, Steps: r.progress.Step, Stopped: r.progress.Stopped, Unreached: r.step.Unreached(),
 	}, nil
-}
-
-// exchange passes batches between the goroutine that fills them and the loop.
-type exchange struct{ ready, free chan *batch }
-
-// batches fills the batches of all remaining steps, in order, on a goroutine
-// that ends with ctx.
-func (r *run) batches(ctx context.Context) (exchange, <-chan error, <-chan struct{}) {
-	x := exchange{ready: make(chan *batch, 1), free: make(chan *batch, 2)}
-	failed := make(chan error, 1)
-	for range cap(x.free) {
-		x.free <- newBatch(r.cfg.BatchSize, r.cfg.Size)
-	}
-	first := r.progress.Step
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		var order []int
-		for step := first; step < r.perEpoch*r.cfg.Epochs; step++ {
-			epoch, k := step/r.perEpoch, step%r.perEpoch
-			if order == nil || k == 0 {
-				shuffle := graph.Stream(r.cfg.Seeds.Shuffle, fmt.Sprintf("epoch %d", epoch))
-				order = shuffle.Perm(r.data.Len())
-			}
-			var in *batch
-			select {
-			case in = <-x.free:
-			case <-ctx.Done():
-				return
-			}
-			start := k * r.cfg.BatchSize
-			samples := order[start:min(start+r.cfg.BatchSize, len(order))]
-			if err := r.fill(ctx, in, samples, epoch); err != nil {
-				failed <- err
-				return
-			}
-			select {
-			case x.ready <- in:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return x, failed, finished
-}
-
-func (r *run) fill(ctx context.Context, in *batch, samples []int, epoch int) error {
-	stream := func(seed uint64, purpose string, i int) *rand.Rand {
-		return graph.Stream(seed, fmt.Sprintf("%s, epoch %d, sample %d", purpose, epoch, i))
-	}
-	own := func(i int) *rand.Rand { return stream(r.cfg.Seeds.Augment, "source", i) }
-	return in.fill(ctx, r.data, samples, r.cfg.Size, own, func(i int, e *Example) {
-		if r.cfg.Augment != (Augment{}) {
-			r.cfg.Augment.apply(stream(r.cfg.Seeds.Augment, "augment", i), e, r.cfg.Size)
-		}
-		if r.cfg.Jitter != (Jitter{}) {
-			r.cfg.Jitter.apply(stream(r.cfg.Seeds.Jitter, "jitter", i), &e.Box, r.cfg.Size)
-		}
-	})
 }

@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	gx "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/ops/data"
+	"github.com/mseg-lang/mseg/ops/graph"
+	"github.com/mseg-lang/mseg/ops/metric"
+)
+
+// What scripts write themselves, at the places where it is used: losses in training, blocks in networks, and on the host metrics and steps of preparation.
+
+// ownLoss is a loss that the script has written, of masks (B,M,H,W) with a target (B,H,W): one value a mask, (B,M).
+func ownLoss(n *ir.Node, s *graph.Scope, logits, target *graph.Node) *graph.Node {
+	f, ok := n.Fn()
+	if !ok {
+		s.Failf("%s has no body", n.Op)
+	}
+	d := logits.Shape().Dimensions
+	b, m, h, w := d[0], d[1], d[2], d[3]
+	predicted := gx.Reshape(logits, b*m, h, w)
+	if f.Params[0] == "mask" {
+		predicted = gx.Sigmoid(predicted)
+	}
+	reference := gx.Reshape(gx.BroadcastToDims(gx.Reshape(target, b, 1, h, w), b, m, h, w), b*m, h, w)
+	return gx.Reshape(apply(s, f, plane(predicted), plane(reference)).node, b, m)
+}
+
+// ownBlock is a block that the script has written, as an expert's: tokens (B,N,C) of a square map.
+func ownBlock(n *ir.Node) func(s *graph.Scope, x *graph.Node) *graph.Node {
+	f, _ := n.Fn()
+	return func(s *graph.Scope, x *graph.Node) *graph.Node {
+		d := x.Shape().Dimensions
+		side := int(math.Round(math.Sqrt(float64(d[1]))))
+		if side*side != d[1] {
+			s.Failf("block %s: %d tokens are no square map", n.Label, d[1])
+		}
+		out := apply(s, f, pixels(gx.Reshape(x, d[0], side, side, d[2]))).node
+		if got := out.Shape().Dimensions; got[1] != side || got[2] != side || got[3] != d[2] {
+			s.Failf("block %s gives %d×%d×%d values for tokens of %d×%d×%d; a block keeps height, width and channels", n.Label, got[1], got[2], got[3], side, side, d[2])
+		}
+		return gx.Reshape(out, d...)
+	}
+}
+
+// ownNetwork is a network that the script has written: one mask for an image and a box.
+func ownNetwork(n *ir.Node) graph.Network {
+	f, _ := n.Fn()
+	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
+		d := in.Image.Shape().Dimensions
+		out := apply(s, f, pixels(in.Image), plane(graph.BoxPlane(s, in.Box, d[1], d[2]))).node
+		if got := out.Shape().Dimensions; got[1] != d[1] || got[2] != d[2] {
+			s.Failf("network %s gives a mask of %d×%d pixels for an image of %d×%d", n.Label, got[1], got[2], d[1], d[2])
+		}
+		return graph.Outputs{Masks: gx.Reshape(out, d[0], 1, d[1], d[2])}
+	}
+}
+
+// hostFn computes a fn of one sample on the host: in float64 on the embedded backend, so that metrics and preparation do not depend on the backend of a run. It
+// compiles once for each shape.
+type hostFn struct {
+	name     string
+	f        ir.Fn
+	programs map[string]*graph.Program
+	b        *graph.Backend
+	none     *graph.DeviceParams
+}
+
+func newHostFn(n *ir.Node) (*hostFn, error) {
+	f, ok := n.Fn()
+	if !ok {
+		return nil, fault(n.Span, "%s has no body", n.Op)
+	}
+	b, err := graph.Open("go")
+	if err != nil {
+		return nil, err
+	}
+	return &hostFn{name: n.Label, f: f, programs: map[string]*graph.Program{}, b: b, none: b.Place(graph.NewParams())}, nil
+}
+
+// call runs the fn on planes (height, width) or images (height, width, channels).
+func (h *hostFn) call(ctx context.Context, shape []int, inputs ...[]float32) (*graph.Tensor, error) {
+	key := fmt.Sprint(shape)
+	p, ok := h.programs[key]
+	if !ok {
+		dims := append([]int{1}, shape...)
+		declared := make([]graph.Shape, len(inputs))
+		for i := range declared {
+			declared[i] = graph.Shape{Dims: dims}
+		}
+		var err error
+		p, err = graph.NewProgram(h.b, graph.ProgramConfig{Name: h.name, Float64: true}, declared, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+			named := make([]tensor, len(in))
+			for i, n := range in {
+				if named[i] = pixels(n); len(shape) == 2 {
+					named[i] = plane(n)
+				}
+			}
+			return []*graph.Node{apply(s, h.f, named...).node}
+		})
+		if err != nil {
+			return nil, err
+		}
+		h.programs[key] = p
+	}
+	values := make([]graph.Value, len(inputs))
+	for i, x := range inputs {
+		values[i] = graph.Floats(x, append([]int{1}, shape...)...)
+	}
+	r, err := p.Call(ctx, h.none, 0, values...)
+	if err != nil {
+		return nil, err
+	}
+	return r.Outputs[0], nil
+}
+
+func (h *hostFn) free() {
+	if h == nil {
+		return
+	}
+	for _, p := range h.programs {
+		p.Free()
+	}
+	h.none.Free()
+}
+
+// ownStep is a step of preparation that the script has written.
+func ownStep(n *ir.Node) (data.Own, error) {
+	h, err := newHostFn(n)
+	if err != nil {
+		return data.Own{}, err
+	}
+	f, _ := n.Fn()
+	return data.Own{Name: n.Label, Identity: ir.NewHasher(nil).Hash(f), Apply: func(pixels []float32, height, width, channels int) error {
+		out, err := h.call(context.Background(), []int{height, width, channels}, pixels)
+		if err != nil {
+			return err
+		}
+		if len(out.Data) != len(pixels) {
+			return fmt.Errorf("it gives shape %v for %d×%d×%d pixels", out.Dims[1:], height, width, channels)
+		}
+		copy(pixels, out.Data)
+		return nil
+	}}, nil
+}
+
+// measure is the value of a metric for masks of zeros and ones. A value that is not finite is undefined.
+func (h *hostFn) measure(ctx context.Context, pred, ref metric.Mask) (metric.Result, error) {
+	floats := func(m metric.Mask) ([]float32, int) {
+		out, area := make([]float32, len(m.Data)), 0
+		for i, v := range m.Data {
+			if v != 0 {
+				out[i] = 1
+				area++
+			}
+		}
+		return out, area
+	}
+	p, pArea := floats(pred)
+	r, rArea := floats(ref)
+	out, err := h.call(ctx, pred.Shape, p, r)
+	if err != nil {
+		return metric.Result{}, err
+	}
+	result := metric.Result{Value: float64(out.Data[0]), State: metric.StateOf(pArea, rArea)}
+	if math.IsNaN(result.Value) || math.IsInf(result.Value, 0) {
+		result.State = metric.Undefined
+	}
+	return result, nil
+}

@@ -1,0 +1,3 @@
+package train
+
+func (r *run) explained(err error) error { return err }
