@@ -76,16 +76,16 @@ var architectures = []*Architecture{
 		Doc: "Plain U-Net with instance norm, one mask; the box prompt is a fourth input channel.",
 	},
 	{
+		Name: "own", Image: 128, build: ownNetwork, part: ownPart,
+		Doc: "A network that a script has written; one mask.",
+	},
+	{
 		Name: "residual_unet", Image: 256, build: residualUNet, part: unetPart,
 		Doc: "Residual U-Net: nnU-Net's residual encoder, one mask; the box prompt is a fourth input channel.",
 	},
 	{
 		Name: "nnunet", build: plannedUNet, part: unetPart,
 		Doc: "A U-Net whose stages nnU-Net's rules decided from the data, one mask; the box prompt is a fourth input channel.",
-	},
-	{
-		Name: "own", Image: 128, build: ownNetwork, part: ownPart,
-		Doc: "A network that a script has written; one mask.",
 	},
 }
 
@@ -148,7 +148,7 @@ func promptable(preset func() sam.Config) func(*Architecture, Config) (*Model, e
 		if err := c.Validate(); err != nil {
 			return nil, err
 		}
-		return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks(), Blocks: adapted(c.Experts, c.Depth)}, nil
+		return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks(), Quality: true, Blocks: adapted(c.Experts, c.Depth)}, nil
 	}
 }
 

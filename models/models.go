@@ -41,7 +41,7 @@ type Config struct {
 	Plan         *unet.Plan       // of nnunet
 	Intensities  []unet.Intensity // of nnunet: modalities whose values enter by fixed numbers
 
-	Own graph.Network // own: what the user has written
+	Own graph.Network // own: what a script has written
 }
 
 // Model is an architecture with its sizes settled.
@@ -50,7 +50,7 @@ type Model struct {
 	Config       Config // with defaults filled in
 	Network      graph.Network
 	Masks        int          // candidate masks for each image
-	Quality      bool         // it predicts the IoU of its masks
+	Quality      bool         // it predicts the quality of its masks
 	Blocks       []int        // encoder blocks with experts, in the order of Outputs.Gates
 	Parameters   []graph.Spec // in order of declaration
 }

@@ -69,6 +69,9 @@ var architectures = map[string]func(n *ir.Node) models.Config{
 	"medsam":    preset("medsam"),
 	"sam_med2d": preset("sam_med2d"),
 	"unet":      preset("unet"),
+	"custom_network": func(n *ir.Node) models.Config {
+		return models.Config{Architecture: "own", Image: n.Int("image"), Own: ownNetwork(n.Node("body"))}
+	},
 	"residual_unet": func(n *ir.Node) models.Config {
 		c := preset("residual_unet")(n)
 		c.Deep, c.NoPrompt = n.Flag("deep"), !n.Flag("box")
@@ -76,9 +79,6 @@ var architectures = map[string]func(n *ir.Node) models.Config{
 			c.Convolutions = append(c.Convolutions, int(b.(ir.Number).V))
 		}
 		return c
-	},
-	"custom_network": func(n *ir.Node) models.Config {
-		return models.Config{Architecture: "own", Image: n.Int("image"), Own: ownNetwork(n.Node("body"))}
 	},
 	"sam": func(n *ir.Node) models.Config {
 		return preset(map[string]string{"vit_b": "sam_plain", "vit_l": "sam_plain_l", "vit_h": "sam_plain_h"}[n.Text("size")])(n)
