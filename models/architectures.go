@@ -8,6 +8,7 @@ import (
 	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/models/sam"
 	"github.com/mseg-lang/mseg/models/unet"
+	"github.com/mseg-lang/mseg/models/vit"
 )
 
 // Parts of a network, and the groups [Experts] and [All] made of them.
@@ -70,6 +71,10 @@ var architectures = []*Architecture{
 	{
 		Name: "sam_med2d", Image: 256, build: promptable(samMed2D), part: promptablePart,
 		Doc: "SAM-Med2D ViT-B: a convolutional adapter beside the MLP of every block; 256 px, masks painted at a quarter of it.",
+	},
+	{
+		Name: "vit", Image: 256, build: plainViT, part: vitPart,
+		Doc: "SAM's encoder in one of its sizes with a convolutional decoder, one mask; the box prompt is a channel of the decoder.",
 	},
 	{
 		Name: "unet", Image: 256, build: plainUNet, part: unetPart,
@@ -166,6 +171,33 @@ func promptablePart(name string) string {
 		return Embeddings
 	}
 	return Encoder
+}
+
+// plainViT has the encoder of sam's sizes; tiny unless told otherwise.
+func plainViT(a *Architecture, cfg Config) (*Model, error) {
+	if cfg.Size == "" {
+		cfg.Size = "tiny"
+	}
+	preset, ok := map[string]func() sam.Config{"tiny": tiny, "vit_b": sam.Base, "vit_l": sam.Large, "vit_h": sam.Huge}[cfg.Size]
+	if !ok {
+		return nil, fmt.Errorf("size %q is not known; choose one of tiny, vit_b, vit_l, vit_h", cfg.Size)
+	}
+	c := vit.Config{Encoder: preset(), NoBox: cfg.NoPrompt}
+	c.Encoder.Image, c.Encoder.Experts = cfg.Image, cfg.Experts
+	if cfg.Patch != 0 {
+		c.Encoder.Patch = cfg.Patch
+	}
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: 1, Blocks: adapted(cfg.Experts, c.Encoder.Depth)}, nil
+}
+
+func vitPart(name string) string {
+	if strings.HasPrefix(name, "decoder.") {
+		return Decoder
+	}
+	return promptablePart(name)
 }
 
 // plainUNet: 16 channels and five levels unless told otherwise.

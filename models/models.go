@@ -33,8 +33,10 @@ type Config struct {
 	Patch        int             // side of a patch in pixels; 0: the architecture's own
 	Experts      *experts.Config // adapts the blocks of the encoder, or the levels of a U-Net's; nil: none
 
+	Size     string // vit: tiny, vit_b, vit_l or vit_h
+	NoPrompt bool   // vit and U-Nets: the network is not shown the box
+
 	// U-Nets only.
-	NoPrompt     bool             // the network is not shown the box
 	Base, Levels int              // channels of the first level, number of levels
 	Convolutions []int            // residual blocks of each level
 	Deep         bool             // answers at lower resolutions, for deep supervision

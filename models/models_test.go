@@ -60,7 +60,7 @@ func TestParameterCountOfSAM(t *testing.T) {
 func TestGroupsCoverEverythingOnce(t *testing.T) {
 	mixture := experts.Published()
 	for _, cfg := range []Config{{Architecture: "tiny"}, {Architecture: "tiny", Experts: &mixture}, {Architecture: "unet"},
-		{Architecture: "unet", Experts: &mixture}, {Architecture: "residual_unet", Image: 32, Levels: 3, Deep: true, Experts: &mixture}} {
+		{Architecture: "vit", Image: 64, Experts: &mixture}, {Architecture: "unet", Experts: &mixture}, {Architecture: "residual_unet", Image: 32, Levels: 3, Deep: true, Experts: &mixture}} {
 		m, err := Build(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -107,6 +107,7 @@ func TestBuildRefuses(t *testing.T) {
 		"level that is not one": {Config{Architecture: "unet", Levels: 4, Experts: &outside}, "block 4 does not exist"},
 		"stages of a ViT":       {Config{Architecture: "tiny", Deep: true}, "unet only"},
 		"blocks by level":       {Config{Architecture: "residual_unet", Levels: 3, Convolutions: []int{1, 2}}, "for 2 levels, expected 3"},
+		"size of a vit":         {Config{Architecture: "vit", Size: "vit_x"}, "choose one of tiny, vit_b"},
 		"no plan":               {Config{Architecture: "nnunet"}, "nothing was planned"},
 		"size of a U-Net":       {Config{Architecture: "unet", Image: 100}, "multiple of 16"},
 		"prompt of a ViT":       {Config{Architecture: "tiny", NoPrompt: true}, "unet only"},

@@ -73,6 +73,11 @@ var architectures = map[string]func(n *ir.Node) models.Config{
 		own, places := ownNetwork(n.Node("body"))
 		return models.Config{Architecture: "own", Image: n.Int("image"), Own: own, Places: places}
 	},
+	"vit": func(n *ir.Node) models.Config {
+		c := preset("vit")(n)
+		c.Size, c.NoPrompt = n.Text("size"), !n.Flag("box")
+		return c
+	},
 	"residual_unet": func(n *ir.Node) models.Config {
 		c := preset("residual_unet")(n)
 		c.Deep, c.NoPrompt = n.Flag("deep"), !n.Flag("box")
@@ -116,8 +121,15 @@ func (e *Engine) model(n *ir.Node, cfg models.Config) (*Model, error) {
 	if err != nil {
 		return nil, at(n.ArgSpan("weights"), err)
 	}
-	fitted := graph.NewParams()
-	report, err := weights.Fit(fitted, m.Built.Parameters, from, weights.Allowed{})
+	fitted, allowed := graph.NewParams(), weights.Allowed{}
+	if cfg.Architecture == "vit" {
+		// SAM's file has the encoder alone for it.
+		if encoder := weights.Encoder(from); encoder != nil {
+			from = encoder
+			allowed.Missing = func(name string) bool { return strings.HasPrefix(name, "decoder.") }
+		}
+	}
+	report, err := weights.Fit(fitted, m.Built.Parameters, from, allowed)
 	if err != nil {
 		return nil, at(n.ArgSpan("weights"), fmt.Errorf("%s: %w", f, err))
 	}

@@ -90,3 +90,35 @@ func TestWeightsOfAnotherNetworkAreRefused(t *testing.T) {
 		t.Errorf("%v, expected the networks of file and model", err)
 	}
 }
+
+// A file of SAM gives a ViT its encoder; the decoder, which the file does not have, keeps its first values, and a note says so.
+func TestEncoderOfSAMReachesTheViT(t *testing.T) {
+	dir := t.TempDir()
+	file := saved(t, filepath.Join(dir, "sam.pth"), models.Config{Architecture: "tiny", Image: 32}, 9)
+	var events []Event
+	e := newEngine(t, Config{Dir: dir, Events: func(ev Event) { events = append(events, ev) }})
+	p, _ := runAll(t, e, &events, "mseg 1\nmodel m = vit(tiny, image: 32 px, weights: \"sam.pth\")\nexpect m.params > 0\n")
+	got, err := valueOf[*Model](t, e, p, "m").Params()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded := 0
+	for _, name := range got.Names() {
+		v, _ := got.Get(name)
+		want, ok := file.Get(name)
+		if !strings.HasPrefix(name, "image_encoder.") {
+			continue
+		}
+		if loaded++; !ok || !slices.Equal(v.Data, want.Data) {
+			t.Errorf("%s is not that of the file", name)
+		}
+	}
+	if loaded < 40 || !slices.ContainsFunc(events, func(ev Event) bool { return strings.Contains(ev.Text, "missing (decoder.") }) {
+		t.Errorf("%d tensors loaded; notes %+v", loaded, events)
+	}
+	saved(t, filepath.Join(dir, "unet.pth"), models.Config{Architecture: "unet", Image: 32, Base: 2, Levels: 2}, 1)
+	text := "mseg 1\nmodel m = vit(tiny, image: 32 px, weights: \"unet.pth\")\nexpect m.params > 0\n"
+	if _, err := e.Run(t.Context(), checked(t, text), text); err == nil || !strings.Contains(err.Error(), "the file holds U-Net, 2 channels, 2 levels; the model is ViT with a convolutional decoder") {
+		t.Errorf("%v, expected the networks of file and model", err)
+	}
+}

@@ -32,11 +32,22 @@ func init() {
 		Doc:    "SAM-Med2D as published (Cheng et al. 2023): SAM ViT-B with a convolutional adapter beside the MLP of every block; masks are painted at a quarter of the image and enlarged.",
 		Params: promptable("256 px", "32 px"), Example: "sam_med2d(image: 256 px)"})
 
+	registerWords(Words{Name: "vit backbone", Doc: "encoder of vit", Items: []string{"tiny", "vit_b", "vit_l", "vit_h"},
+		Docs: []string{"4 blocks of width 96, patches of 8 px, as in sam_tiny", "12 blocks of width 768", "24 blocks of width 1024", "32 blocks of width 1280"}})
+
 	networks := []Param{
 		p("box", "bool", "true", "show the box prompt to the network, as a further input channel"),
 		p("weights", "file", "", "weights to start from: safetensors, .pth or npz"),
 		p("seed", "int", "0", "seed of the initialisation").atLeast(0),
 	}
+	register(Builtin{Name: "vit", Result: result("model"), Stage: true,
+		Doc: "A vision transformer without a promptable decoder: SAM's encoder, and convolutions that enlarge its features step by step (SETR-PUP, Zheng et al. 2021). Shows beside SAM what prompt encoder and mask decoder are good for. A file of SAM gives it the encoder.",
+		Params: append([]Param{
+			p("size", "word<vit backbone>", "tiny", "encoder"),
+			p("image", "number<px>", "256 px", "side of the input, a multiple of the patch").within(16, 2048),
+			p("patch", "number<px>", "", "side of a patch, a power of two; 8 px for tiny and 16 px for the others when absent").within(2, 64),
+		}, networks...),
+		Example: "vit(tiny, image: 64 px)"})
 	register(Builtin{Name: "residual_unet", Result: result("model"), Stage: true,
 		Doc: "A residual U-Net: the network of nnU-Net's residual presets (Isensee et al. 2024), with instance norm and leaky ReLU, strided convolutions on the way down and one convolution a level on the way up.",
 		Params: append([]Param{

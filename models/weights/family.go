@@ -21,6 +21,7 @@ const (
 	UNet      = "U-Net" // this program's
 	NNUNet    = "nnU-Net"
 	ResEnc    = "nnU-Net with a residual encoder"
+	ViT       = "ViT with a convolutional decoder" // this program's
 )
 
 // Family is what names and shapes tell about a state dict. Numbers that cannot
@@ -110,6 +111,8 @@ func Recognise(dims map[string][]int) Family {
 	}
 	levels := dims["image_encoder.organ_embed.1.weight"] != nil
 	switch {
+	case encoder > 0 && dims["decoder.steps.0.conv.weight"] != nil:
+		f.Name = ViT
 	case organGates > 0:
 		f.Name = MedSegXV2
 	case gates > 0 && levels:
@@ -232,7 +235,7 @@ func (f Family) String() string {
 			parts = append(parts, f.adaptedText("level"))
 		}
 		return strings.Join(parts, ", ")
-	case !f.Promptable():
+	case !f.Promptable() && f.Name != ViT:
 		return f.Name
 	}
 	var parts []string

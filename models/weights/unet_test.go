@@ -21,10 +21,11 @@ func unets() map[string]models.Config {
 		panic(err)
 	}
 	return map[string]models.Config{
-		"U-Net, 4 channels, 3 levels, 4 experts of 16 units in 3 levels":                                                  {Architecture: "unet", Image: 32, Base: 4, Levels: 3, Experts: &mixture},
-		"nnU-Net with a residual encoder, 4 channels, 3 levels, input of 4, output of 1":                                  {Architecture: "residual_unet", Image: 32, Base: 4, Levels: 3},
-		"nnU-Net with a residual encoder, 4 channels, 3 levels, input of 3, output of 1, 2 experts of 8 units in 1 level": {Architecture: "residual_unet", Image: 32, Base: 4, Levels: 3, Experts: &some, NoPrompt: true},
-		"nnU-Net, 32 channels, 4 levels, input of 4, output of 1, 4 experts of 16 units in 4 levels":                      {Architecture: "nnunet", Image: 32, Plan: &plan, Experts: &mixture},
+		"ViT with a convolutional decoder, 4 blocks of width 96, 64 px in patches of 8, 4 experts of 16 units in 4 blocks": {Architecture: "vit", Image: 64, Experts: &mixture},
+		"U-Net, 4 channels, 3 levels, 4 experts of 16 units in 3 levels":                                                   {Architecture: "unet", Image: 32, Base: 4, Levels: 3, Experts: &mixture},
+		"nnU-Net with a residual encoder, 4 channels, 3 levels, input of 4, output of 1":                                   {Architecture: "residual_unet", Image: 32, Base: 4, Levels: 3},
+		"nnU-Net with a residual encoder, 4 channels, 3 levels, input of 3, output of 1, 2 experts of 8 units in 1 level":  {Architecture: "residual_unet", Image: 32, Base: 4, Levels: 3, Experts: &some, NoPrompt: true},
+		"nnU-Net, 32 channels, 4 levels, input of 4, output of 1, 4 experts of 16 units in 4 levels":                       {Architecture: "nnunet", Image: 32, Plan: &plan, Experts: &mixture},
 	}
 }
 

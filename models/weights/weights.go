@@ -120,6 +120,25 @@ var constants = []string{
 	"pixel_mean", "pixel_std",
 }
 
+// Encoder is the image encoder of SAM or of what was made of it, alone; nil for
+// other networks. Its tensors are shared with the argument.
+func Encoder(from *graph.Params) *graph.Params {
+	from = Names(from)
+	if !familyOfParams(from).Promptable() {
+		return nil
+	}
+	out := graph.NewParams()
+	for _, name := range from.Names() {
+		t, _ := from.Get(name)
+		if strings.HasPrefix(name, "image_encoder.") {
+			if err := out.Set(name, t); err != nil {
+				return nil // a set that holds a tensor has checked it
+			}
+		}
+	}
+	return out
+}
+
 // isSecondName is true for names under which nnU-Net's networks store a tensor
 // again: their blocks hold each layer twice, and their decoder the encoder.
 func isSecondName(name string) bool {

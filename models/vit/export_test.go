@@ -1,0 +1,4 @@
+package vit
+
+// Share is Config.share, for the tests.
+var Share = Config.share
