@@ -38,6 +38,9 @@ func (e *Engine) Display(ctx context.Context, v ir.Value) (string, error) {
 		if len(nodesIn(v)) == 0 {
 			return setting(v) + "\n", nil
 		}
+		if text, err := e.sweepOf(ctx, v); text != "" || err != nil {
+			return text, err
+		}
 		var b strings.Builder
 		for i, x := range v.Items {
 			s, err := e.Display(ctx, x)

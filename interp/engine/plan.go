@@ -245,6 +245,7 @@ func plain(s string) string {
 
 // Outcome is what a run gives.
 type Outcome struct {
+	Sweeps  []Sweep
 	Steps   []Step
 	Reports []string // paths of the pages
 	Expects []ExpectResult
@@ -284,6 +285,9 @@ func (e *Engine) Run(ctx context.Context, p *ir.Program, script string) (*Outcom
 			}
 			out.Reports = append(out.Reports, path)
 		}
+	}
+	if out.Sweeps, err = e.sweeps(ctx, p); err != nil {
+		return out, err
 	}
 	for _, x := range p.Expects {
 		r, err := e.expect(ctx, x)
