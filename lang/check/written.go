@@ -34,7 +34,32 @@ func Written(v ir.Value) string {
 	return show(v)
 }
 
+// looseness of operators, the loosest first; of one level, the left binds.
+var looseness = map[string]int{"or": 1, "and": 2, "in": 3, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "+": 4, "-": 4, "*": 5, "/": 5}
+
+// operand writes a side of an operator, in parentheses where it would be torn apart.
+func operand(v ir.Value, level int, right bool) string {
+	s := Written(v)
+	if n, ok := v.(*ir.Node); ok {
+		own, operator := looseness[n.Op]
+		if operator && n.Builtin == nil && (own < level || right && own == level) || strings.Contains(s, "|>") {
+			return "(" + s + ")"
+		}
+	}
+	return s
+}
+
 func writtenNode(n *ir.Node) string {
+	if n.Builtin == nil {
+		switch level, binary := looseness[n.Op]; {
+		case n.Op == "select":
+			return operand(n.Arg("of"), 9, false) + "." + n.Text("field")
+		case n.Op == "index":
+			return operand(n.Arg("of"), 9, false) + "[" + Written(n.Arg("by")) + "]"
+		case binary && len(n.Args) == 2:
+			return operand(n.Args[0].Value, level, false) + " " + n.Op + " " + operand(n.Args[1].Value, level, true)
+		}
+	}
 	var piped ir.Value
 	var args []string
 	for i, a := range n.Args {
@@ -64,9 +89,6 @@ func writtenNode(n *ir.Node) string {
 		} else {
 			args = append(args, a.Name+": "+Written(a.Value))
 		}
-	}
-	if n.Builtin == nil && len(args) == 2 {
-		return args[0] + " " + n.Op + " " + args[1]
 	}
 	s := n.Op
 	if len(args) > 0 || piped != nil {
