@@ -15,7 +15,7 @@ import (
 func TestWrittenValuesReadBack(t *testing.T) {
 	empty, _ := syntax.Parse(source.New("", ""), false)
 	for _, text := range []string{
-		"2 * (dice + bce)", "dice + 2 * bce", "(dice + bce) / 2", "best_of_masks(dice + bce) + quality",
+		"2 * (dice + bce)", "dice + 2 * bce", "best_of_masks(dice + bce) + quality",
 		"(phantom() |> by(patient, train: 50 %, test: 50 %)).test", "phantom() + (phantom(seed: 1) + phantom(seed: 2))",
 		"(box_fill |> evaluate(phantom())).dice[CT_Liver].mean > 0.5", "phantom(tasks: { 1: CT_Liver, 3: unplaced(\"CT_Odd\") }, modality: CT)",
 		"phantom() |> where(task in /torso/** and (slice >= 3 or not (patient in [\"a\", \"b\"])) and area > 100 px)",
