@@ -177,6 +177,7 @@ func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Va
 		}
 		values[i] = c.demand(v, t, at, fmt.Sprintf("%s of fn %s", fn.Params[i].Name.Text, name))
 	}
+	misnamed := false
 	expected := func(i int) types.Type {
 		if fn.Params[i].Type != nil {
 			return c.quietType(fn.Params[i].Type)
@@ -208,6 +209,7 @@ func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Va
 			for _, p := range fn.Params {
 				names = append(names, p.Name.Text)
 			}
+			misnamed = true
 			d := c.diags.Add(diag.UnknownArgument, a.Key.Span(), "fn %s has no argument %q", name, keyText(a.Key))
 			d.Help = suggestion(keyText(a.Key), names)
 			continue
@@ -218,7 +220,9 @@ func (c *checker) inline(sym *symbol, fn *syntax.Fn, e *syntax.Call, piped ir.Va
 	var inner *scope
 	for i, p := range fn.Params {
 		if values[i] == nil {
-			if p.Default == nil {
+			if p.Default == nil && misnamed { // the one that is missing may be the one with another name
+				values[i] = unknown
+			} else if p.Default == nil {
 				d := c.diags.Add(diag.MissingArgument, e.Where, "fn %s needs %s", name, p.Name.Text)
 				d.Related = []diag.Related{{Span: p.Name.Where, Message: "declared here"}}
 				values[i] = unknown
