@@ -81,9 +81,13 @@ func nodesIn(v ir.Value) []*ir.Node {
 // Plan lists the kept stages that a program needs, inputs before what uses them, without running anything. Files are hashed.
 func (e *Engine) Plan(p *ir.Program, script string) ([]Step, error) {
 	e.Use(p, script)
+	return e.planOf(targets(p), e.lastRun())
+}
+
+// planOf lists the stages that some values need.
+func (e *Engine) planOf(nodes []*ir.Node, last record) ([]Step, error) {
 	var steps []Step
 	seen := map[string]bool{}
-	last := e.lastRun()
 	var visit func(n *ir.Node)
 	visit = func(n *ir.Node) {
 		key := e.Key(n)
@@ -105,11 +109,11 @@ func (e *Engine) Plan(p *ir.Program, script string) ([]Step, error) {
 		} else if s.Cached = e.store.Has(key); s.Cached {
 			s.Why = "done before"
 		} else {
-			s.Why = e.why(n, last, steps)
+			s.Why = e.why(n, last)
 		}
 		steps = append(steps, s)
 	}
-	for _, t := range targets(p) {
+	for _, t := range nodes {
 		visit(t)
 	}
 	for _, s := range steps {
@@ -189,16 +193,23 @@ func (e *Engine) remember(steps []Step) error {
 }
 
 // why explains why a stage must run: the first differences from the last run of the stage of that name.
-func (e *Engine) why(n *ir.Node, last record, before []Step) string {
+func (e *Engine) why(n *ir.Node, last record) string {
+	own, inherited := e.differences(n, last)
+	why := append(own, inherited...)
+	slices.Sort(why)
+	return strings.Join(why[:min(3, len(why))], "; ")
+}
+
+// differences from the last run of the stage of that name: its own, and those that come with what it is computed from.
+func (e *Engine) differences(n *ir.Node, last record) (own, inherited []string) {
 	old, ok := last.Stages[n.Op+" "+e.label(n)]
 	if !ok {
-		return "not run before"
+		return []string{"not run before"}, nil
 	}
 	now := e.describe(n)
 	if old.Key == now.Key {
-		return "its result was removed"
+		return []string{"its result was removed"}, nil
 	}
-	var why []string
 	for _, a := range n.Args {
 		if a.Cosmetic {
 			continue
@@ -207,17 +218,17 @@ func (e *Engine) why(n *ir.Node, last record, before []Step) string {
 		x := now.Args[a.Name]
 		switch {
 		case !had:
-			why = append(why, fmt.Sprintf("%s: %s is new", a.Name, plain(x)))
+			own = append(own, fmt.Sprintf("%s: %s is new", a.Name, plain(x)))
 		case o == x:
 		case strings.HasPrefix(x, "#") && strings.HasPrefix(o, "#"):
-			why = append(why, fmt.Sprintf("its %s changed", a.Name))
+			inherited = append(inherited, fmt.Sprintf("its %s changed", a.Name))
 		default:
-			why = append(why, fmt.Sprintf("%s: %s → %s", a.Name, plain(o), plain(x)))
+			own = append(own, fmt.Sprintf("%s: %s → %s", a.Name, plain(o), plain(x)))
 		}
 	}
-	for name := range old.Args {
+	for _, name := range sorted(old.Args) {
 		if _, still := now.Args[name]; !still {
-			why = append(why, name+" was left out")
+			own = append(own, name+" was left out")
 		}
 	}
 	for _, c := range []struct{ old, now, text string }{
@@ -226,14 +237,13 @@ func (e *Engine) why(n *ir.Node, last record, before []Step) string {
 		{old.Version, now.Version, "this program computes it in another way"},
 	} {
 		if c.old != c.now {
-			why = append(why, c.text)
+			own = append(own, c.text)
 		}
 	}
-	if len(why) == 0 {
-		return "changed"
+	if len(own)+len(inherited) == 0 {
+		inherited = []string{"changed"}
 	}
-	slices.Sort(why)
-	return strings.Join(why[:min(3, len(why))], "; ")
+	return own, inherited
 }
 
 func plain(s string) string {
