@@ -165,13 +165,19 @@ func (e *Engine) describe(n *ir.Node) recordedStage {
 		if a.Cosmetic {
 			continue
 		}
-		if len(nodesIn(a.Value)) > 0 {
+		if len(nodesIn(a.Value)) > 0 && !described(a.Value) {
 			r.Args[a.Name] = "#" + e.hasher.Hash(a.Value)
 		} else {
 			r.Args[a.Name] = setting(a.Value)
 		}
 	}
 	return r
+}
+
+// described says that a value is a description, written in a line, though operators in it are computed like those of numbers: a loss, a metric.
+func described(v ir.Value) bool {
+	n, ok := v.(*ir.Node)
+	return ok && slices.Contains([]string{"loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "experts", "keep", "augment", "prep"}, n.T.Base)
 }
 
 func (e *Engine) remember(steps []Step) error {
