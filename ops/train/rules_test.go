@@ -197,12 +197,15 @@ func TestProlongedRunIsTheLongRun(t *testing.T) {
 func TestAverageIsWhatIsValidatedAndReturned(t *testing.T) {
 	b := open(t, "go")
 	cfg := config()
-	cfg.Epochs, cfg.Validation, cfg.Schedule = 2, sound(3), Schedule{}
+	cfg.Epochs, cfg.Validation, cfg.Schedule = 4, sound(3), Schedule{}
 	plain := mustRun(t, b, tiny, sound(6), cfg)
 	cfg.Average = 0.9
 	averaged := mustRun(t, b, tiny, sound(6), cfg)
-	if plain.History[1].Loss != averaged.History[1].Loss {
+	if plain.History[3].Loss != averaged.History[3].Loss {
 		t.Error("the average changes what is trained")
+	}
+	if *plain.History[3].Dice == *averaged.History[3].Dice {
+		t.Fatal("average and parameters have one Dice; the test tells nothing")
 	}
 	if same(bits(t, &Result{Params: plain.Params}), bits(t, &Result{Params: averaged.Params})) {
 		t.Error("the result is not the average")
@@ -216,8 +219,8 @@ func TestAverageIsWhatIsValidatedAndReturned(t *testing.T) {
 	placed := b.Place(averaged.Params)
 	defer placed.Free()
 	dice, err := p.meanDice(context.Background(), placed, sound(3))
-	if err != nil || dice != *averaged.History[1].Dice {
-		t.Errorf("the average has Dice %g, recorded is %g (%v)", dice, *averaged.History[1].Dice, err)
+	if err != nil || dice != *averaged.History[3].Dice {
+		t.Errorf("the average has Dice %g, recorded is %g (%v)", dice, *averaged.History[3].Dice, err)
 	}
 	_, state, _, _, err := func() (*graph.Params, *graph.OptimizerState, progress, bool, error) {
 		cfg.Dir = t.TempDir()
@@ -325,6 +328,12 @@ func TestSchedulesAreTorchs(t *testing.T) {
 	for epoch := range 30 {
 		if got, want := s.Rate(1, epoch*7, 7, 30), math.Pow(0.5, float64(epoch/3)); got != want {
 			t.Errorf("epoch %d has the rate %g, want %g", epoch, got, want)
+		}
+	}
+	tenth := Schedule{Kind: "step_decay", Every: 0.1, Factor: 0.5}
+	for step := range 10 { // 0.3/0.1 is less than 3
+		if got, want := tenth.Rate(1, step, 10, 1), math.Pow(0.5, float64(step)); got != want {
+			t.Errorf("step %d has the rate %g, want %g", step, got, want)
 		}
 	}
 }
