@@ -146,6 +146,9 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.Precision.Check(b); err != nil {
+		return nil, fault(n.ArgSpan("precision"), "%w", err)
+	}
 	if cfg.Dir, err = j.store.Work(j.Key); err != nil {
 		return nil, err
 	}
