@@ -155,7 +155,7 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err := j.prolong(cfg.Dir, b); err != nil {
 		return nil, err
 	}
-	cfg.Resume = true
+	cfg.Resume, cfg.CheckpointAfter = true, checkpointAfter
 	progress, drawn := j.trainProgress(), j.curvesOf()
 	defer drawn.close()
 	cfg.Progress = func(ev train.Event) { progress(ev); drawn.event(ev) }

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
@@ -136,6 +139,40 @@ func TestAnyStepCanBeTheLastBeforeAResume(t *testing.T) {
 				t.Error("a finished run that is run again ends with other numbers")
 			}
 		})
+	}
+}
+
+// A run that is killed has no time to save: it goes on from the last checkpoint
+// that was written on the way, which a copy of the file stands for here.
+func TestCheckpointsWithinAnEpoch(t *testing.T) {
+	b := open(t, "go")
+	cfg := config()
+	cfg.Epochs, cfg.BatchSize, cfg.Schedule = 2, 1, Schedule{}
+	whole := mustRun(t, b, tiny, sound(5), cfg)
+	cfg.Dir, cfg.Resume, cfg.CheckpointAfter = t.TempDir(), true, time.Nanosecond
+	copied := t.TempDir()
+	cfg.Progress = func(e Event) {
+		if e.Phase == "training" && e.Step == 4 {
+			data, err := os.ReadFile(filepath.Join(cfg.Dir, LastFile)) // of step 3
+			if err == nil {
+				err = os.WriteFile(filepath.Join(copied, LastFile), data, 0o644)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	mustRun(t, b, tiny, sound(5), cfg)
+	cfg.Dir = copied
+	first := 0
+	cfg.Progress = func(e Event) {
+		if first == 0 {
+			first = e.Step
+		}
+	}
+	rest := mustRun(t, b, tiny, sound(5), cfg)
+	if first != 4 || !same(bits(t, whole), bits(t, rest)) {
+		t.Errorf("the run went on with step %d, want 4; equal numbers: %v", first, same(bits(t, whole), bits(t, rest)))
 	}
 }
 
