@@ -2,12 +2,16 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/models"
 	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/train"
 )
+
+// checkpointAfter is how much of a long epoch a run that is killed may lose.
+const checkpointAfter = 5 * time.Minute
 
 // optimizerOf reads how the weights are changed: the optimiser with its groups of parameters and its schedule, and what a training says about
 // its steps.

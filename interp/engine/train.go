@@ -146,13 +146,16 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.Precision.Check(b); err != nil {
+		return nil, fault(n.ArgSpan("precision"), "%w", err)
+	}
 	if cfg.Dir, err = j.store.Work(j.Key); err != nil {
 		return nil, err
 	}
 	if err := j.prolong(cfg.Dir, b); err != nil {
 		return nil, err
 	}
-	cfg.Resume = true
+	cfg.Resume, cfg.CheckpointAfter = true, checkpointAfter
 	first, err := m.Params()
 	if err != nil {
 		return nil, err

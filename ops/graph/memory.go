@@ -189,3 +189,10 @@ func bytesIn(n *Node) int64 {
 	}
 	return int64(min(size, math.MaxInt64/4))
 }
+
+func (x *code) memory() int64 {
+	if x == nil {
+		return 0
+	}
+	return x.need
+}
