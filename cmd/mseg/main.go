@@ -29,6 +29,7 @@ type cli struct {
 	Weights weightsCmd `cmd:"" help:"Show, convert and compare files of weights: safetensors, .pth of torch.save, npz."`
 	Metrics metricsCmd `cmd:"" help:"Compare a predicted mask with a reference mask."`
 	Data    dataCmd    `cmd:"" help:"Fetch public data sets, or make generated ones."`
+	Bench   benchCmd   `cmd:"" help:"Measure how fast this machine encodes, segments and trains."`
 	Backend backendCmd `cmd:"" help:"Install or show the libraries that compute."`
 	Doctor  doctorCmd  `cmd:"" help:"Show what this machine and this build can do, and what to do about the rest."`
 	Fmt     fmtCmd     `cmd:"" help:"Give scripts the canonical layout. Only blanks change."`
