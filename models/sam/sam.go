@@ -180,7 +180,10 @@ func (c Config) doublings() int {
 func (c Config) Network() graph.Network {
 	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 		embedding, gates := c.Encode(s, in)
-		prompts := Prompts{Box: in.Box}
+		prompts := Prompts{Box: in.Box, Points: in.Points, Labels: in.Labels}
+		if in.Box == nil && (c.BoxAsMask || c.Fine) {
+			s.Failf("this network is shown its box as a map too and cannot do without one; give it a box")
+		}
 		if c.BoxAsMask {
 			prompts.Mask = c.boxMask(s, in.Box, 4*c.Grid(), painted)
 		}
