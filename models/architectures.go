@@ -127,7 +127,7 @@ func promptable(preset func() sam.Config) func(*Architecture, Config) (*Model, e
 		if err := c.Validate(); err != nil {
 			return nil, err
 		}
-		m := &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks()}
+		m := &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks(), Halves: halvesOf(c)}
 		for i := range c.Depth {
 			if c.Experts != nil && c.Experts.In(i) {
 				m.Blocks = append(m.Blocks, i)

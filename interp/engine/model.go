@@ -29,6 +29,8 @@ type Model struct {
 	TrainedOn, ChosenOn []string
 	// QualityTrained says that the predicted IoU has been trained, so that choosing a mask by it means something.
 	QualityTrained bool
+
+	encoder string // see encoderKey
 }
 
 func init() {

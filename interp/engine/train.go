@@ -152,7 +152,11 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	cfg.Resume = true
 	cfg.Progress = j.trainProgress()
 	start := time.Now()
-	res, err := train.Run(ctx, b, m.Built.Network, m.Params, samples, cfg)
+	run, err := j.trainingSources(ctx, b, m, samples, cfg)
+	if err != nil {
+		return nil, err
+	}
+	res, err := train.Run(ctx, b, run.network, m.Params, run.samples, run.cfg)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return nil, fmt.Errorf("training was stopped; it goes on from its last checkpoint when run again: %w", err)

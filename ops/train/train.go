@@ -100,7 +100,7 @@ func (r *run) report(e Event) {
 
 func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 	count, side := r.cfg.BatchSize, r.cfg.Size
-	inputs := append(shapes(count, side), graph.F32(count, side, side), graph.F32(count))
+	inputs := append(shapes(count, side, r.cfg.Input), graph.F32(count, side, side), graph.F32(count))
 	step := graph.StepConfig{Name: "training step", Trainable: r.cfg.Trainable, Optimizer: r.cfg.Optimizer}
 	r.step, err = graph.NewStep(b, step, inputs, func(s *graph.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
 		out := network(s, net, in, count, side)
@@ -114,7 +114,7 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 		return err
 	}
 	if r.cfg.Validation != nil {
-		r.predict, err = NewPredictor(b, net, side, count, r.cfg.Select)
+		r.predict, err = newPredictor(b, net, side, r.cfg.Input, count, r.cfg.Select)
 	}
 	return err
 }
@@ -245,7 +245,7 @@ func (r *run) take(ctx context.Context, in *batch, last *time.Time) error {
 	rate := r.cfg.Schedule.Rate(r.cfg.Rate, done, r.perEpoch, r.cfg.Epochs)
 	seed := graph.Stream(r.cfg.Seeds.Dropout, fmt.Sprintf("step %d", done)).Uint64()
 	count := len(in.weight)
-	values := append(in.inputs(side), graph.Floats(in.target, count, side, side), graph.Floats(in.weight, count))
+	values := append(in.inputs(side, r.cfg.Input), graph.Floats(in.target, count, side, side), graph.Floats(in.weight, count))
 	got, err := r.step.Run(ctx, rate, seed, values...)
 	if errors.Is(err, graph.ErrNotFinite) {
 		return &NotFiniteError{Epoch: epoch, Step: done + 1, Loss: got.Loss, Samples: append([]string(nil), in.names[:in.n]...), cause: err}
@@ -337,7 +337,7 @@ func (r *run) batches(ctx context.Context) (exchange, <-chan error, <-chan struc
 	x := exchange{ready: make(chan *batch, 1), free: make(chan *batch, 2)}
 	failed := make(chan error, 1)
 	for range cap(x.free) {
-		x.free <- newBatch(r.cfg.BatchSize, r.cfg.Size)
+		x.free <- newBatch(r.cfg.BatchSize, r.cfg.Size, r.cfg.Input)
 	}
 	first := r.progress.Step
 	finished := make(chan struct{})
