@@ -57,6 +57,7 @@ type Model struct {
 	Quality      bool         // it predicts the quality of its masks
 	Blocks       []int        // encoder blocks with experts, in the order of Outputs.Gates
 	Parameters   []graph.Spec // in order of declaration
+	Halves       *Halves      // nil where the network has no embedding that its prompts come to later
 }
 
 // Build settles an architecture's sizes and lists its parameters. Errors name

@@ -19,6 +19,7 @@ import (
 //	gen mask FILE [size=…] [spacing=…] [shift=MM] [label=N]      the ball
 //	gen cases DIR NAME …                                         NAME_image.nrrd and NAME_label.nrrd for every name
 //	gen box FILE lo=X,Y[,Z] hi=X,Y[,Z] [size=…] [spacing=…]      a mask of lo ≤ voxel < hi
+//	gen npz FILE NAME=DIM,DIM,…:VALUE,VALUE,… …                 arrays of numbers; too few values are repeated
 //	gen weights FILE                                             two tensors of no known network
 //	gen evil FILE                                                a pickle that makes the file PWNED if it is executed
 //	gen cut FILE                                                 drop the second half
@@ -51,6 +52,8 @@ func generate(args []string) error {
 			}
 		}
 		return nil
+	case "npz":
+		return genArrays(path, rest)
 	case "weights":
 		return tensorfile.Write(path, []string{"head.weight", "head.bias"}, func(name string) ([]int, []float32) {
 			if name == "head.bias" {
@@ -227,4 +230,34 @@ func (o genOptions) draw(path string, inside func([3]float64) bool, label uint8)
 		}
 	})
 	return image.Write(path, o.placed(image.FromSlice(shape, v)))
+}
+
+func genArrays(path string, args []string) error {
+	arrays := map[string]*image.Array{}
+	for _, a := range args {
+		name, rest, ok := strings.Cut(a, "=")
+		dims, values, ok2 := strings.Cut(rest, ":")
+		if !ok || !ok2 {
+			return fmt.Errorf("%q is no NAME=DIM,…:VALUE,…", a)
+		}
+		n, shape := 1, []int{}
+		for d := range strings.SplitSeq(dims, ",") {
+			k, err := strconv.Atoi(d)
+			if err != nil {
+				return err
+			}
+			n, shape = n*k, append(shape, k)
+		}
+		fill := strings.Split(values, ",")
+		data := make([]float32, n)
+		for i := range data {
+			v, err := strconv.ParseFloat(fill[i%len(fill)], 32)
+			if err != nil {
+				return err
+			}
+			data[i] = float32(v)
+		}
+		arrays[name] = image.NewArray(data, shape...)
+	}
+	return image.WriteNPZ(path, arrays)
 }

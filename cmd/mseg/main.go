@@ -31,8 +31,10 @@ type cli struct {
 	Repl    replCmd    `cmd:"" help:"Type statements and expressions and see their values."`
 	Inspect inspectCmd `cmd:"" help:"Show what is in an image, a mask or a file of weights."`
 	Weights weightsCmd `cmd:"" help:"Show, convert and compare files of weights: safetensors, .pth of torch.save, npz."`
+	Trace   traceCmd   `cmd:"" help:"Write what a model computes on the way, layer by layer, for inputs of one's own: to compare it with other code."`
 	Metrics metricsCmd `cmd:"" help:"Compare a predicted mask with a reference mask."`
 	Data    dataCmd    `cmd:"" help:"Fetch public data sets, or make generated ones."`
+	Bench   benchCmd   `cmd:"" help:"Measure how fast this machine encodes, segments and trains."`
 	Backend backendCmd `cmd:"" help:"Install or show the libraries that compute."`
 	Doctor  doctorCmd  `cmd:"" help:"Show what this machine and this build can do, and what to do about the rest."`
 	Fmt     fmtCmd     `cmd:"" help:"Give scripts the canonical layout. Only blanks change."`

@@ -29,6 +29,8 @@ type Model struct {
 	// QualityTrained says that the predicted IoU has been trained, so that choosing a mask by it means something.
 	QualityTrained bool
 
+	encoder string // see encoderKey
+
 	params func() (*graph.Params, error)
 }
 
@@ -331,7 +333,7 @@ func (e *Engine) mixtureOf(n *ir.Node) (*experts.Config, float64, error) {
 		}
 	}
 	if b := n.Node("block"); b != nil {
-		c.Block = ownBlock(b)
+		c.Block, c.Form = ownBlock(b), ir.NewHasher(nil).Hash(b)
 	}
 	if gate.Op == "equal" {
 		c.Terms = experts.Terms{WithoutOrgan: true, WithoutTask: true, WithoutModality: true, WithoutImage: true}

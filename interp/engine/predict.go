@@ -96,7 +96,7 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 		}
 		j.event(Event{Kind: "progress", Text: "compiling"})
 		sel := map[string]train.Selection{"predicted_iou": train.SelectQuality, "first": train.SelectFirst, "oracle": train.SelectOracle}[n.Text("select")]
-		p, err := train.NewPredictor(be, m.Built.Network, m.Built.Config.Image, min(n.Int("batch"), x.Len()), sel)
+		p, from, err := j.predictor(ctx, be, m, x, src, min(n.Int("batch"), x.Len()), sel)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 		}
 		params := be.Place(trained)
 		defer params.Free()
-		err = p.Predict(ctx, params, src, func(i int, ex *train.Example, a *train.Prediction) error {
+		err = p.Predict(ctx, params, from, func(i int, ex *train.Example, a *train.Prediction) error {
 			logits := a.Mask(a.Chosen)
 			mask := make([]uint8, len(logits))
 			for k, v := range logits {

@@ -164,7 +164,11 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	defer drawn.close()
 	cfg.Progress = func(ev train.Event) { progress(ev); drawn.event(ev) }
 	start := time.Now()
-	res, err := train.Run(ctx, b, m.Built.Network, first, samples, cfg)
+	run, err := j.trainingSources(ctx, b, m, samples, cfg)
+	if err != nil {
+		return nil, err
+	}
+	res, err := train.Run(ctx, b, run.network, first, run.samples, run.cfg)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return nil, fmt.Errorf("training was stopped; it goes on from its last checkpoint when run again: %w", err)

@@ -116,6 +116,9 @@ func Builtin(b *builtin.Builtin) string {
 	for _, w := range wordSets(b) {
 		fmt.Fprintf(&out, "\n%s\n", Words(w))
 	}
+	if b.Frame != "" {
+		fmt.Fprintf(&out, "\n```mseg\n%s\n```\n", b.Frame)
+	}
 	fmt.Fprintf(&out, "\nExample: `%s`\n\nResult: %s\n", b.Example, Result(b))
 	return out.String()
 }

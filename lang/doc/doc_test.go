@@ -43,7 +43,6 @@ func TestResultsOfExamplesAreCurrent(t *testing.T) {
 	if err := doc.Reference(&md); err != nil {
 		t.Fatal(err)
 	}
-	empty, _ := syntax.Parse(source.New("", ""), false)
 	again := 0
 	for _, b := range builtin.All() {
 		result := doc.Result(b)
@@ -63,7 +62,8 @@ func TestResultsOfExamplesAreCurrent(t *testing.T) {
 			t.Errorf("%s: the result is not on the page", b.Name)
 		}
 		h := ir.NewHasher(nil)
-		want, got := check.NewScope(empty).Value(b.Example, b.Result), check.NewScope(empty).Value(written, b.Result)
+		frame, _ := syntax.Parse(source.New("", b.Frame), false)
+		want, got := check.NewScope(frame).Value(b.Example, b.Result), check.NewScope(frame).Value(written, b.Result)
 		if got == nil {
 			t.Errorf("%s: %s does not check", b.Name, written)
 			continue

@@ -140,7 +140,8 @@ h2{border-bottom:1px solid #d5dae0;margin-top:3rem}h3{margin-bottom:.3rem}nav a{
 {{if .Params}}<dl>{{range .Params}}<dt><code>{{.Name}}</code></dt><dd>{{type .}}{{with limits .}}; {{.}}{{end}}{{if .Default}}; default <code>{{.Default}}</code>{{else if not .Need}}; may be left out{{end}}. {{.Doc}}</dd>{{end}}</dl>{{end}}
 {{range $w := words .}}<p><em>{{$w.Name}}</em>, {{$w.Doc}}: {{range $i, $x := $w.Items}}{{if $i}}, {{end}}<code>{{$x}}</code>{{with meaning $w $i}} ({{.}}){{end}}{{end}}</p>{{end}}
 {{with .Keys}}<p>Block: {{.}}</p>{{end}}
-<p>Example: <code>{{.Example}}</code><br>Result: {{result .}}</p>
+{{with .Frame}}<pre>{{.}}</pre>
+{{end}}<p>Example: <code>{{.Example}}</code><br>Result: {{result .}}</p>
 {{end}}{{with fields .Kind}}<h3>Fields</h3><dl>{{range .}}<dt><code>.{{.Name}}</code></dt><dd>{{fieldType .}}. {{.Doc}}</dd>{{end}}</dl>{{end}}
 {{end}}<h2 id="libraries">libraries</h2>
 {{range $name, $entries := .Libraries}}<h3 id="library.{{$name}}">{{$name}}</h3>

@@ -26,8 +26,19 @@ func Result(b *builtin.Builtin) string {
 }
 
 func result(b *builtin.Builtin) string {
-	empty, _ := syntax.Parse(source.New("", ""), false)
-	v := check.NewScope(empty).Value(b.Example, b.Result)
+	if b.Result.IsTensor() {
+		s, _ := syntax.Parse(source.New("", b.ExampleScript()), false)
+		_, shape, ok := check.NewScope(s).Fn("example")
+		switch {
+		case !ok:
+			return ""
+		case len(shape.Axes) == 0:
+			return "tensor without axes, one number a sample"
+		}
+		return shape.String()
+	}
+	frame, _ := syntax.Parse(source.New("", b.Frame), false)
+	v := check.NewScope(frame).Value(b.Example, b.Result)
 	if v == nil {
 		return ""
 	}

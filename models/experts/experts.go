@@ -77,6 +77,8 @@ type Config struct {
 	// then the block's own affair and are not read; gate and Scale act as ever. A block that answers zeros at first leaves the network as it
 	// was when training begins; nothing here makes it do so.
 	Block func(s *graph.Scope, x *graph.Node) *graph.Node
+	// Form tells Blocks apart wherever configurations are compared: the same text, the same block.
+	Form string
 
 	Gate     Gate
 	Terms    Terms

@@ -14,11 +14,14 @@ import (
 const testWidth, testHeads = 6, 2
 
 // attentionBuild is the attention under test on a batch of 2.
-func attentionBuild(window int) graph.Build {
+func attentionBuild(window int, fold bool) graph.Build {
 	return func(s *graph.Scope, in []*gx.Node) []*gx.Node {
-		return []*gx.Node{encoderAttention(s, in[0], testHeads, window)}
+		return []*gx.Node{windowAttention(s, in[0], testHeads, window, fold)}
 	}
 }
+
+// ways are the two forms of the attention.
+var ways = map[string]bool{"laid out": false, "folded": true}
 
 // literalAttention does what the reference's text says: zeros are added to the
 // tokens before anything else, every pad is a token like the others, positions
@@ -96,7 +99,7 @@ func attentionParts(t *testing.T, grid, window int) (*graph.Backend, *graph.Para
 	if err != nil {
 		t.Fatal(err)
 	}
-	specs, err := graph.Declare([]graph.Shape{graph.F32(2, grid, grid, testWidth)}, attentionBuild(window))
+	specs, err := graph.Declare([]graph.Shape{graph.F32(2, grid, grid, testWidth)}, attentionBuild(window, false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,20 +120,91 @@ func attentionParts(t *testing.T, grid, window int) (*graph.Backend, *graph.Para
 
 // Leaving out what pads compute changes neither the result nor any gradient.
 func TestPadsAreTokensWithTheBias(t *testing.T) {
+	forEachAttention(t, func(t *testing.T, grid, window int, fold bool) {
+		b, params, x := attentionParts(t, grid, window)
+		answer := func(build graph.Build) []*graph.Tensor {
+			withGradients := func(s *graph.Scope, in []*gx.Node) []*gx.Node {
+				y := build(s, in)[0]
+				wrt := []*gx.Node{in[0]}
+				for _, name := range params.Names() {
+					p, _ := params.Get(name)
+					wrt = append(wrt, s.Param(name, nil, p.Dims...))
+				}
+				return append([]*gx.Node{y}, gx.Gradient(gx.ReduceAllSum(gx.Mul(y, gx.Sin(y))), wrt...)...)
+			}
+			p, err := graph.NewProgram(b, graph.ProgramConfig{Name: t.Name(), Float64: true}, []graph.Shape{graph.F32(x.Dims...)}, withGradients)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Free()
+			placed := b.Place(params)
+			defer placed.Free()
+			r, err := p.Call(context.Background(), placed, 0, x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r.Outputs
+		}
+		got, want := answer(attentionBuild(window, fold)), answer(literalAttention(window))
+		for i := range want {
+			for j, v := range want[i].Data {
+				if diff := math.Abs(float64(got[i].Data[j] - v)); !(diff <= 1e-5*(1+math.Abs(float64(v)))) {
+					t.Errorf("output %d differs at %d: %g, expected %g", i, j, got[i].Data[j], v)
+					break
+				}
+			}
+		}
+	})
+}
+
+func forEachAttention(t *testing.T, test func(t *testing.T, grid, window int, fold bool)) {
 	for _, c := range attentionCases {
+		for way, fold := range ways {
+			t.Run(fmt.Sprintf("grid %d window %d %s", c.grid, c.window, way), func(t *testing.T) { test(t, c.grid, c.window, fold) })
+		}
+	}
+}
+
+func TestGradientOfAttention(t *testing.T) {
+	forEachAttention(t, func(t *testing.T, grid, window int, fold bool) {
+		b, params, x := attentionParts(t, grid, window)
+		diff, err := graph.CheckGradient(b, attentionBuild(window, fold), params, 3, false, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff > 1e-6 {
+			t.Errorf("gradient and central difference differ by %.1e of their size", diff)
+		}
+	})
+}
+
+// paddedAttention asks for every pad what it attends to, with the bias put in the place of pads after the projection.
+func paddedAttention(window int) graph.Build {
+	return func(s *graph.Scope, in []*gx.Node) []*gx.Node {
+		x := in[0]
+		b, h, w := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
+		d := testWidth / testHeads
+		qkv := graph.Linear(s.In("qkv"), x, 3*testWidth, true)
+		qkv = padToWindows(qkv, s.In("qkv").Param("bias", graph.Zeros, 3*testWidth), window)
+		a := attention{heads: testHeads, size: window, pad: s.In("qkv").Param("bias", graph.Zeros, 3*testWidth),
+			rh: relativePositions(s.Param("rel_pos_h", graph.Zeros, 2*window-1, d), window),
+			rw: relativePositions(s.Param("rel_pos_w", graph.Zeros, 2*window-1, d), window)}
+		y := a.region(qkv, window, window)
+		y = gx.Slice(y, gx.AxisRange(0, b), gx.AxisRange(0, h), gx.AxisRange(0, w), gx.AxisRange())
+		return []*gx.Node{graph.Linear(s.In("proj"), y, testWidth, true)}
+	}
+}
+
+// Not asking what pads attend to changes at most the order in which a product sums; folding them changes what float32 rounds away.
+func TestAttentionInSinglePrecision(t *testing.T) {
+	for _, c := range attentionCases {
+		if c.window == 0 {
+			continue
+		}
 		t.Run(fmt.Sprintf("grid %d window %d", c.grid, c.window), func(t *testing.T) {
 			b, params, x := attentionParts(t, c.grid, c.window)
-			answer := func(build graph.Build) []*graph.Tensor {
-				withGradients := func(s *graph.Scope, in []*gx.Node) []*gx.Node {
-					y := build(s, in)[0]
-					wrt := []*gx.Node{in[0]}
-					for _, name := range params.Names() {
-						p, _ := params.Get(name)
-						wrt = append(wrt, s.Param(name, nil, p.Dims...))
-					}
-					return append([]*gx.Node{y}, gx.Gradient(gx.ReduceAllSum(gx.Mul(y, gx.Sin(y))), wrt...)...)
-				}
-				p, err := graph.NewProgram(b, graph.ProgramConfig{Name: t.Name(), Float64: true}, []graph.Shape{graph.F32(x.Dims...)}, withGradients)
+			answer := func(build graph.Build) []float32 {
+				p, err := graph.NewProgram(b, graph.ProgramConfig{Name: t.Name()}, []graph.Shape{graph.F32(x.Dims...)}, build)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -141,31 +215,20 @@ func TestPadsAreTokensWithTheBias(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return r.Outputs
+				return r.Outputs[0].Data
 			}
-			got, want := answer(attentionBuild(c.window)), answer(literalAttention(c.window))
-			for i := range want {
-				for j, v := range want[i].Data {
-					if diff := math.Abs(float64(got[i].Data[j] - v)); !(diff <= 1e-5*(1+math.Abs(float64(v)))) {
-						t.Errorf("output %d differs at %d: %g, expected %g", i, j, got[i].Data[j], v)
-						break
-					}
+			want, laidOut, folded := answer(paddedAttention(c.window)), answer(attentionBuild(c.window, false)), answer(attentionBuild(c.window, true))
+			largest := 0.0
+			for _, v := range want {
+				largest = max(largest, math.Abs(float64(v)))
+			}
+			for i, v := range want {
+				if diff := math.Abs(float64(laidOut[i] - v)); !(diff <= 1e-6*largest) {
+					t.Fatalf("laid out: %g at %d, expected %g", laidOut[i], i, v)
 				}
-			}
-		})
-	}
-}
-
-func TestGradientOfAttention(t *testing.T) {
-	for _, c := range attentionCases {
-		t.Run(fmt.Sprintf("grid %d window %d", c.grid, c.window), func(t *testing.T) {
-			b, params, x := attentionParts(t, c.grid, c.window)
-			diff, err := graph.CheckGradient(b, attentionBuild(c.window), params, 3, false, x)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff > 1e-6 {
-				t.Errorf("gradient and central difference differ by %.1e of their size", diff)
+				if diff := math.Abs(float64(folded[i] - v)); !(diff <= 1e-4*largest) {
+					t.Fatalf("folded: %g at %d, expected %g", folded[i], i, v)
+				}
 			}
 		})
 	}

@@ -180,15 +180,27 @@ func (c Config) doublings() int {
 func (c Config) Network() graph.Network {
 	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 		embedding, gates := c.Encode(s, in)
-		prompts := Prompts{Box: in.Box}
-		if c.BoxAsMask {
-			prompts.Mask = c.boxMask(s, in.Box, 4*c.Grid(), painted)
-		}
-		if c.Fine {
-			prompts.fine = c.fine(s.In("mask_decoder"), c.pixels(in.Image), in.Box)
-		}
-		out := c.Decode(s, embedding, prompts)
+		out := c.Answer(s, embedding, in)
 		out.Gates = gates
 		return out
 	}
+}
+
+// Answer is what follows the encoder: masks for the prompts of in on images
+// whose embedding is given. It looks at the image again where [Config.Fine] is
+// set, and at nothing else of it.
+//
+// embedding: (B,G,G,Prompt).
+func (c Config) Answer(s *graph.Scope, embedding *graph.Node, in graph.Inputs) graph.Outputs {
+	prompts := Prompts{Box: in.Box, Points: in.Points, Labels: in.Labels}
+	if in.Box == nil && (c.BoxAsMask || c.Fine) {
+		s.Failf("this network is shown its box as a map too and cannot do without one; give it a box")
+	}
+	if c.BoxAsMask {
+		prompts.Mask = c.boxMask(s, in.Box, 4*c.Grid(), painted)
+	}
+	if c.Fine {
+		prompts.fine = c.fine(s.In("mask_decoder"), c.pixels(in.Image), in.Box)
+	}
+	return c.Decode(s, embedding, prompts)
 }

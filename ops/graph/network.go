@@ -7,6 +7,11 @@ type Inputs struct {
 	Box      *Node // (B,4) box prompt x0,y0,x1,y1 in pixels of the image
 	Modality *Node // (B) int32, row of the modality table
 	Organ    *Node // (B,4) int32: level 1, level 2, level 3 of the taxonomy, row of the task
+
+	// Points are prompts beside the box or, where Box is nil, instead of it;
+	// nil: there are none. Only promptable networks look at them.
+	Points *Node // (B,N,2) x,y in pixels of the image
+	Labels *Node // (B,N) int32: 1 belongs to the target, 0 does not, -1 is no point
 }
 
 // Outputs is what a segmentation network answers.

@@ -10,7 +10,11 @@ import (
 // Config is everything that decides a training run, besides network,
 // parameters and data.
 type Config struct {
-	Size      int // side of the square images, pixels
+	Size int // side of the square images, pixels
+	// Input is the number of values that the network reads in the place of an
+	// image, 0 for an image itself: embeddings that were computed before. The
+	// sources fill them into Example.Image, and images cannot be augmented.
+	Input     int
 	Epochs    int
 	BatchSize int
 
@@ -110,6 +114,10 @@ func (c *Config) check(data Source) error {
 	switch {
 	case c.Size < 1:
 		return fmt.Errorf("the image size is %d pixels, expected at least 1", c.Size)
+	case c.Input < 0:
+		return fmt.Errorf("the network reads %d values for each image, expected at least 1", c.Input)
+	case c.Input > 0 && c.Augment != (Augment{}):
+		return fmt.Errorf("embeddings that were computed before cannot be augmented; train on the images")
 	case c.Epochs < 1:
 		return fmt.Errorf("%d epochs were asked for, expected at least 1", c.Epochs)
 	case c.BatchSize < 1:

@@ -17,7 +17,7 @@ func (r *run) batches(ctx context.Context) (exchange, <-chan error, <-chan struc
 	x := exchange{ready: make(chan *batch, 1), free: make(chan *batch, 2)}
 	failed := make(chan error, 1)
 	for range cap(x.free) {
-		x.free <- newBatch(r.cfg.BatchSize, r.cfg.Size)
+		x.free <- newBatch(r.cfg.BatchSize, r.cfg.Size, r.cfg.Input)
 	}
 	first, parts := r.progress.Step, r.cfg.parts()
 	finished := make(chan struct{})

@@ -91,6 +91,7 @@ func Dice(logits []float32, target []uint8) float64 {
 type Predictor struct {
 	program     *graph.Program
 	size, batch int
+	input       int // see Config.Input
 	iou         bool
 	selection   Selection
 }
@@ -98,15 +99,28 @@ type Predictor struct {
 // NewPredictor compiles the network for images of size×size pixels, batch at a
 // time.
 func NewPredictor(b *graph.Backend, net graph.Network, size, batch int, selection Selection) (*Predictor, error) {
+	return newPredictor(b, net, size, 0, batch, selection)
+}
+
+// NewSecondPredictor is NewPredictor for a network that reads input values in
+// the place of each image: see Config.Input.
+func NewSecondPredictor(b *graph.Backend, net graph.Network, size, input, batch int, selection Selection) (*Predictor, error) {
+	if input < 1 {
+		return nil, fmt.Errorf("prediction: the network reads %d values for each image, expected at least 1", input)
+	}
+	return newPredictor(b, net, size, input, batch, selection)
+}
+
+func newPredictor(b *graph.Backend, net graph.Network, size, input, batch int, selection Selection) (*Predictor, error) {
 	if size < 1 || batch < 1 {
 		return nil, fmt.Errorf("prediction: image size %d and batch size %d must be at least 1", size, batch)
 	}
 	if err := selection.check(); err != nil {
 		return nil, err
 	}
-	p := &Predictor{size: size, batch: batch, selection: selection}
+	p := &Predictor{size: size, input: input, batch: batch, selection: selection}
 	var err error
-	p.program, err = graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(batch, size),
+	p.program, err = graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(batch, size, input),
 		func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 			out := network(s, net, in, batch, size)
 			nodes := []*graph.Node{out.Masks}
@@ -134,7 +148,7 @@ func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, sou
 	if source.Len() == 0 {
 		return errEmpty
 	}
-	in := newBatch(p.batch, p.size)
+	in := newBatch(p.batch, p.size, p.input)
 	examples := make([]Example, 0, p.batch)
 	for start := 0; start < source.Len(); start += p.batch {
 		samples := make([]int, min(p.batch, source.Len()-start))
@@ -152,7 +166,7 @@ func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, sou
 		if err != nil {
 			return err
 		}
-		r, err := p.program.Call(ctx, params, 0, in.inputs(p.size)...)
+		r, err := p.program.Call(ctx, params, 0, in.inputs(p.size, p.input)...)
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 
 // Example is one sample: a square image of S×S pixels and what goes with it.
 type Example struct {
-	Image    []float32  // S·S·3, rows of pixels of red, green, blue; values 0..255
+	Image    []float32  // S·S·3, rows of pixels of red, green, blue, values 0..255; or what Config.Input says
 	Target   []uint8    // S·S; anything but 0 belongs to the target
 	Box      [4]float32 // box prompt x0,y0,x1,y1 in pixels
 	Modality int32      // row of the modality table
@@ -47,18 +47,21 @@ type batch struct {
 	example Example // scratch
 }
 
-func newBatch(count, side int) *batch {
+func newBatch(count, side, input int) *batch {
 	pixels := side * side
+	if input == 0 {
+		input = pixels * 3
+	}
 	return &batch{
 		names:  make([]string, count),
-		image:  make([]float32, count*pixels*3),
+		image:  make([]float32, count*input),
 		target: make([]float32, count*pixels),
 		box:    make([]float32, count*4),
 		mode:   make([]int32, count),
 		organ:  make([]int32, count*4),
 		weight: make([]float32, count),
 		example: Example{
-			Image:  make([]float32, pixels*3),
+			Image:  make([]float32, input),
 			Target: make([]uint8, pixels),
 		},
 	}
@@ -81,9 +84,10 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side int
 		if err := source.Fill(i, rng(i), e); err != nil {
 			return fmt.Errorf("sample %d: %w", i, err)
 		}
-		if len(e.Image) != pixels*3 || len(e.Target) != pixels {
+		input := len(b.image) / len(b.weight)
+		if len(e.Image) != input || len(e.Target) != pixels {
 			return fmt.Errorf("sample %d (%s) has %d image values and %d target values, an image of %d×%d pixels needs %d and %d",
-				i, e.Name, len(e.Image), len(e.Target), side, side, pixels*3, pixels)
+				i, e.Name, len(e.Image), len(e.Target), side, side, input, pixels)
 		}
 		if change != nil {
 			change(i, e)
@@ -94,7 +98,7 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side int
 }
 
 func (b *batch) put(k, pixels int, e *Example) {
-	copy(b.image[k*pixels*3:], e.Image)
+	copy(b.image[k*len(e.Image):], e.Image)
 	target := b.target[k*pixels : (k+1)*pixels]
 	for p, v := range e.Target {
 		target[p] = 0
@@ -108,7 +112,8 @@ func (b *batch) put(k, pixels int, e *Example) {
 }
 
 func (b *batch) repeat(k, pixels int) {
-	copy(b.image[k*pixels*3:(k+1)*pixels*3], b.image[:pixels*3])
+	input := len(b.image) / len(b.weight)
+	copy(b.image[k*input:(k+1)*input], b.image[:input])
 	copy(b.target[k*pixels:(k+1)*pixels], b.target[:pixels])
 	copy(b.box[k*4:(k+1)*4], b.box[:4])
 	copy(b.organ[k*4:(k+1)*4], b.organ[:4])
@@ -116,14 +121,22 @@ func (b *batch) repeat(k, pixels int) {
 }
 
 // shapes are the network's inputs for a batch, in the order of graph.Inputs.
-func shapes(count, side int) []graph.Shape {
-	return []graph.Shape{graph.F32(count, side, side, 3), graph.F32(count, 4), graph.I32(count), graph.I32(count, 4)}
+func shapes(count, side, input int) []graph.Shape {
+	return []graph.Shape{graph.F32(pictures(count, side, input)...), graph.F32(count, 4), graph.I32(count), graph.I32(count, 4)}
 }
 
-func (b *batch) inputs(side int) []graph.Value {
+// pictures is the shape of a batch of images, or of what stands in their place.
+func pictures(count, side, input int) []int {
+	if input > 0 {
+		return []int{count, input}
+	}
+	return []int{count, side, side, 3}
+}
+
+func (b *batch) inputs(side, input int) []graph.Value {
 	count := len(b.weight)
 	return []graph.Value{
-		graph.Floats(b.image, count, side, side, 3),
+		graph.Floats(b.image, pictures(count, side, input)...),
 		graph.Floats(b.box, count, 4),
 		graph.Ints(b.mode, count),
 		graph.Ints(b.organ, count, 4),

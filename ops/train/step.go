@@ -94,5 +94,5 @@ func (r *run) dropout(purpose string) uint64 {
 // inputs are the arguments of the compiled step.
 func (r *run) inputs(in *batch) []graph.Value {
 	side, count := r.cfg.Size, len(in.weight)
-	return append(in.inputs(side), graph.Floats(in.target, count, side, side), graph.Floats(in.weight, count))
+	return append(in.inputs(side, r.cfg.Input), graph.Floats(in.target, count, side, side), graph.Floats(in.weight, count))
 }

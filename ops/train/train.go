@@ -104,7 +104,7 @@ func (r *run) report(e Event) {
 
 func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 	count, side := r.cfg.BatchSize, r.cfg.Size
-	inputs := append(shapes(count, side), graph.F32(count, side, side), graph.F32(count))
+	inputs := append(shapes(count, side, r.cfg.Input), graph.F32(count, side, side), graph.F32(count))
 	step := graph.StepConfig{
 		Name: "training step", Trainable: r.cfg.Trainable, Optimizer: r.cfg.Optimizer, ClipNorm: r.cfg.ClipNorm, Average: r.cfg.Average,
 		Parts: r.cfg.parts() > 1, Precision: r.cfg.Precision, Scaling: r.cfg.Scaling, Recompute: r.cfg.Recompute,
@@ -113,7 +113,7 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 		step.Factor = r.cfg.factor
 	}
 	if r.cfg.NoDecay != (NoDecay{}) {
-		specs, err := graph.Declare(shapes(count, side), func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+		specs, err := graph.Declare(shapes(count, side, r.cfg.Input), func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 			return []*graph.Node{network(s, net, in, count, side).Masks}
 		})
 		if err != nil {
@@ -133,7 +133,7 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 		return err
 	}
 	if r.cfg.Validation != nil {
-		r.predict, err = NewPredictor(b, net, side, count, r.cfg.Select)
+		r.predict, err = newPredictor(b, net, side, r.cfg.Input, count, r.cfg.Select)
 	}
 	return err
 }

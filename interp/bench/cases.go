@@ -1,0 +1,254 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+
+	"github.com/mseg-lang/mseg/models"
+	"github.com/mseg-lang/mseg/models/experts"
+	"github.com/mseg-lang/mseg/models/sam"
+	"github.com/mseg-lang/mseg/ops/graph"
+	"github.com/mseg-lang/mseg/ops/train"
+)
+
+// Case is one thing to measure.
+type Case struct {
+	Name  string
+	Doc   string
+	Peers []string // names of the peers' lines that measure the same; * stands for anything
+	Batch int
+	Unit  string // of the times; image where it is empty
+
+	prepare func(b *graph.Backend, batch int) (*work, error)
+}
+
+// work is a prepared case.
+type work struct {
+	run    func() error
+	params int
+	extra  func() map[string]float64 // after the repetitions; may be nil
+	free   func()
+}
+
+const side = 256 // of all images, pixels
+
+// Cases in the order of the table.
+var Cases = []Case{
+	{Name: "sam", Doc: "image encoder of SAM ViT-B at 256 px", Batch: 1, prepare: encoder(nil),
+		Peers: []string{"torch_medsegx/sam", "onnxruntime/sam-*-b1", "openvino/sam-*-b1", "jax_vit/fwd"}},
+	{Name: "sam-bound", Doc: "only the matrix products of that encoder: what the backend itself allows", Batch: 1, prepare: bound},
+	{Name: "encode", Doc: "the same with four experts in every block", Batch: 1, prepare: encoder(mixture()),
+		Peers: []string{"torch_medsegx/encode", "onnxruntime/encode-*-b1", "openvino/encode-*-b1"}},
+	{Name: "infer", Doc: "MedSegX-B: image and box to three masks at 256 px", Batch: 1, prepare: infer,
+		Peers: []string{"torch_medsegx/infer", "onnxruntime/infer-*-b1", "openvino/infer-*-b1"}},
+	{Name: "decode", Doc: "a further box on a ready embedding", Batch: 1, prepare: decode, Peers: []string{"torch_medsegx/decode"}},
+	{Name: "train", Doc: "MedSegX-B, one AdamW step of experts and decoder", Batch: 2, prepare: step("vit_b", experts.Published, models.Experts, models.Decoder), Peers: []string{"torch_medsegx/train"}},
+	{Name: "full", Doc: "MedSegX-B, one AdamW step of everything", Batch: 2, prepare: step("vit_b", experts.Published, models.All), Peers: []string{"torch_medsegx/full"}},
+	{Name: "unet-infer", Doc: "U-Net of 16 channels and four levels, instance norm", Batch: 1, prepare: unetCase(inst16(), false), Peers: []string{"torch_unet/inst16/infer"}},
+	{Name: "unet-train", Doc: "the same, one AdamW step", Batch: 1, prepare: unetCase(inst16(), true), Peers: []string{"torch_unet/inst16/train"}},
+	{Name: "basic-infer", Doc: "U-Net in the shapes of MONAI's BasicUNet, 32 to 256 channels", Batch: 1, prepare: unetCase(basicUNet(), false), Peers: []string{"torch_unet/basic/infer"}},
+	{Name: "basic-train", Doc: "the same, one AdamW step", Batch: 1, prepare: unetCase(basicUNet(), true), Peers: []string{"torch_unet/basic/train"}},
+}
+
+// Find is the case of that name.
+func Find(name string) (Case, error) {
+	i := slices.IndexFunc(Cases, func(c Case) bool { return c.Name == name })
+	if i < 0 {
+		return Case{}, fmt.Errorf("there is no case %q to measure; mseg bench --list shows them", name)
+	}
+	return Cases[i], nil
+}
+
+// Run prepares and measures the case on a backend.
+func (c Case) Run(b *graph.Backend, e Effort) (Line, error) {
+	w, err := c.prepare(b, c.Batch)
+	if err != nil {
+		return Line{}, fmt.Errorf("%s: %w", c.Name, err)
+	}
+	if w.free != nil {
+		defer w.free()
+	}
+	l, err := Repeat(w.run, c.Batch, e)
+	if err != nil {
+		return Line{}, fmt.Errorf("%s: %w", c.Name, err)
+	}
+	facts := b.Provenance()
+	l.Name, l.Batch, l.Params, l.Unit, l.Threads = "mseg/"+c.Name, c.Batch, w.params, c.Unit, facts.Threads
+	if l.Unit == "" {
+		l.Unit = "image"
+	}
+	l.Options = []string{"backend=" + facts.Backend}
+	l.Versions = map[string]string{"go": runtime.Version()}
+	if facts.PJRT != "" {
+		l.Versions["pjrt"] = facts.PJRT
+	}
+	if w.extra != nil {
+		l.Extra = w.extra()
+	}
+	return l, nil
+}
+
+func mixture() *experts.Config {
+	c := experts.Published()
+	return &c
+}
+
+// program compiles a network with drawn parameters.
+func program(b *graph.Backend, inputs []graph.Shape, values []graph.Value, build graph.Build) (*work, error) {
+	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "bench"}, inputs, build)
+	if err != nil {
+		return nil, err
+	}
+	params, err := graph.Initialise(p.Specs(), 1)
+	if err != nil {
+		p.Free()
+		return nil, err
+	}
+	placed := b.Place(params)
+	return &work{
+		params: params.Count(),
+		run: func() error {
+			_, err := p.Call(context.Background(), placed, 0, values...)
+			return err
+		},
+		free: func() { p.Free(); placed.Free() },
+	}, nil
+}
+
+// encoder is the image encoder alone, as the peers' scripts run it.
+func encoder(mix *experts.Config) func(*graph.Backend, int) (*work, error) {
+	return func(b *graph.Backend, batch int) (*work, error) {
+		c := vitB()
+		c.Experts = mix
+		return program(b, models.InputShapes(batch, side), example(batch), func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+			y, _ := c.Encode(s, graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]})
+			return []*graph.Node{y}
+		})
+	}
+}
+
+func vitB() sam.Config {
+	c := sam.Base()
+	c.Image, c.KeepResolution = side, true
+	return c
+}
+
+func infer(b *graph.Backend, batch int) (*work, error) {
+	m, err := models.Build(models.Config{Architecture: "vit_b", Image: side, Experts: mixture()})
+	if err != nil {
+		return nil, err
+	}
+	return program(b, models.InputShapes(batch, side), example(batch), models.Flat(m.Network))
+}
+
+// decode runs the second half of the network on an embedding that is given.
+func decode(b *graph.Backend, batch int) (*work, error) {
+	c := vitB()
+	grid := c.Grid()
+	embedding := noise("embedding", batch*grid*grid*c.Prompt)
+	inputs := []graph.Shape{graph.F32(batch, grid, grid, c.Prompt), graph.F32(batch, 4)}
+	values := []graph.Value{graph.Floats(embedding, inputs[0].Dims...), graph.Floats(boxes(batch), batch, 4)}
+	return program(b, inputs, values, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+		out := c.Decode(s, in[0], sam.Prompts{Box: in[1]})
+		return []*graph.Node{out.Masks, out.IoU}
+	})
+}
+
+// step is a training step of a promptable network: loss and optimiser are MedSegX's.
+func step(architecture string, mix func() experts.Config, groups ...string) func(*graph.Backend, int) (*work, error) {
+	return func(b *graph.Backend, batch int) (*work, error) {
+		c := mix()
+		m, err := models.Build(models.Config{Architecture: architecture, Image: side, Experts: &c})
+		if err != nil {
+			return nil, err
+		}
+		var keep []func(string) bool
+		for _, g := range groups {
+			f, err := m.Group(g)
+			if err != nil {
+				return nil, err
+			}
+			keep = append(keep, f)
+		}
+		trainable := func(name string) bool {
+			return slices.ContainsFunc(keep, func(f func(string) bool) bool { return f(name) })
+		}
+		return training(b, m.Network, trainable, batch)
+	}
+}
+
+func training(b *graph.Backend, net graph.Network, trainable func(string) bool, batch int) (*work, error) {
+	inputs := append(models.InputShapes(batch, side), graph.F32(batch, side, side))
+	cfg := graph.StepConfig{Name: "bench", Trainable: trainable, Optimizer: graph.DefaultAdamW()}
+	st, err := graph.NewStep(b, cfg, inputs, func(s *graph.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
+		out := net(s, graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]})
+		return graph.Mean(s, train.BestDiceBCE(s, out, in[4])), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	params, err := graph.Initialise(st.Specs(), 1)
+	if err != nil {
+		st.Free()
+		return nil, err
+	}
+	placed := b.Place(params)
+	w := &work{params: params.Count(), free: func() { st.Free(); placed.Free() }}
+	if err := st.Start(placed, nil); err != nil {
+		w.free()
+		return nil, err
+	}
+	values := append(example(batch), graph.Floats(disc(batch), batch, side, side))
+	calls := uint64(0)
+	w.run = func() error {
+		calls++
+		_, err := st.Run(context.Background(), 1e-4, calls, values...)
+		return err
+	}
+	return w, nil
+}
+
+// example is a batch of inputs in the order of models.InputShapes.
+func example(batch int) []graph.Value {
+	image := noise("image", batch*side*side*3)
+	for i, v := range image {
+		image[i] = float32(int(127 + 60*v))
+	}
+	modality := make([]int32, batch)
+	var organ []int32
+	for i := range modality {
+		modality[i] = 2
+		organ = append(organ, 1, 4, 17, 59)
+	}
+	return []graph.Value{graph.Floats(image, batch, side, side, 3), graph.Floats(boxes(batch), batch, 4), graph.Ints(modality, batch), graph.Ints(organ, batch, 4)}
+}
+
+func boxes(batch int) []float32 { return slices.Repeat([]float32{60, 50, 200, 190}, batch) }
+
+// disc is a target (batch,side,side).
+func disc(batch int) []float32 {
+	one := make([]float32, side*side)
+	for y := range side {
+		for x := range side {
+			if dx, dy := x-130, y-120; dx*dx+dy*dy < 70*70 {
+				one[y*side+x] = 1
+			}
+		}
+	}
+	return slices.Repeat(one, batch)
+}
+
+// noise is standard normal, the same in every run.
+func noise(name string, n int) []float32 {
+	r := graph.Stream(1, name)
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(r.NormFloat64())
+	}
+	return out
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
