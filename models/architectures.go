@@ -293,17 +293,33 @@ func ownNetwork(a *Architecture, cfg Config) (*Model, error) {
 	switch {
 	case cfg.Own == nil:
 		return nil, fmt.Errorf("it needs a network; write custom_network(…) in a script")
-	case cfg.Experts != nil:
-		return nil, fmt.Errorf("it has no place for experts; put them into its fn")
+	case cfg.Experts != nil && cfg.Places == 0:
+		return nil, fmt.Errorf("it has no place for experts; mark places in its fn with adaptable(x)")
 	case cfg.Patch != 0 || cfg.Base != 0 || cfg.Levels != 0 || cfg.NoPrompt:
 		return nil, fmt.Errorf("patch, base, levels and prompt are the fn's own affair; leave them out")
 	}
-	return &Model{Architecture: a, Config: cfg, Network: cfg.Own, Masks: 1}, nil
+	m := &Model{Architecture: a, Config: cfg, Network: cfg.Own(cfg.Experts), Masks: 1}
+	if cfg.Experts != nil {
+		if err := cfg.Experts.Validate(cfg.Places); err != nil {
+			return nil, err
+		}
+		for i := range cfg.Places {
+			if cfg.Experts.In(i) {
+				m.Blocks = append(m.Blocks, i)
+			}
+		}
+	}
+	return m, nil
 }
 
 // ownPart goes by the names that the script gives its layers.
 func ownPart(name string) string {
-	if strings.HasPrefix(name, Decoder) {
+	switch {
+	case strings.Contains(name, ".adapter_"):
+		return Adapters
+	case strings.HasPrefix(name, "modal_embed."), strings.HasPrefix(name, "organ_embed."):
+		return Embeddings
+	case strings.HasPrefix(name, Decoder):
 		return Decoder
 	}
 	return Encoder

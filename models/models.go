@@ -43,7 +43,9 @@ type Config struct {
 	Plan         *unet.Plan       // of nnunet
 	Intensities  []unet.Intensity // of nnunet: modalities whose values enter by fixed numbers
 
-	Own graph.Network // own: what a script has written
+	// Own: what a script has written, for the experts it is to have, and how many places for them it has.
+	Own    func(x *experts.Config) graph.Network
+	Places int
 }
 
 // Model is an architecture with its sizes settled.

@@ -19,9 +19,9 @@ func (c explainCmd) Run() error {
 	}
 	if r, ok := lint.Find(c.Code); ok {
 		if c.JSON {
-			return writeJSON(map[string]any{"code": r.Name, "severity": r.Severity, "title": r.Title, "text": r.Doc})
+			return writeJSON(map[string]any{"code": r.Name, "severity": r.Severity, "confidence": r.Confidence, "title": r.Title, "text": r.Doc})
 		}
-		fmt.Printf("%s  %s\n\n%s\n\nSilenced, where it is right, by a comment: # lint: allow %s REASON\n", r.Name, r.Title, r.Doc, r.Name)
+		fmt.Printf("%s  %s\n\nSeverity %s, %s.\n\n%s\n\nSilenced, where it is right, by a comment: # lint: allow %s REASON\n", r.Name, r.Title, r.Severity, r.Confidence, r.Doc, r.Name)
 		return nil
 	}
 	e, ok := diag.Explain(c.Code)

@@ -23,7 +23,7 @@ type lintCmd struct {
 func (c lintCmd) Run(t *teller) error {
 	if c.Rules {
 		for _, r := range lint.Rules() {
-			fmt.Printf("%-20s %-8s %s\n", r.Name, r.Severity, r.Title)
+			fmt.Printf("%-20s %-8s %-8s %s\n", r.Name, r.Severity, r.Confidence, r.Title)
 		}
 		return nil
 	}

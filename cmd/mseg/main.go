@@ -25,6 +25,7 @@ type cli struct {
 
 	Check   checkCmd   `cmd:"" help:"Check scripts without running anything."`
 	Plan    planCmd    `cmd:"" help:"List the stages a script needs: run or cached, and why. Exit 0: nothing to do, 2: work to do, 1: error."`
+	Why     whyCmd     `cmd:"" help:"Explain why a value would run again: what has changed since the last run, old and new."`
 	Run     runCmd     `cmd:"" help:"Run a script. Finished stages are kept and reused; an interrupted run goes on where it stopped."`
 	Watch   watchCmd   `cmd:"" help:"Run a script and run it again whenever it is saved; only what an edit touches is computed."`
 	Repl    replCmd    `cmd:"" help:"Type statements and expressions and see their values."`

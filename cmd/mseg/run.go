@@ -85,7 +85,7 @@ func (c runCmd) outcome(t *teller, l *script.Loaded, out *engine.Outcome) error 
 		for _, x := range out.Expects {
 			expects = append(expects, map[string]any{"text": x.Expect.Text, "holds": x.Holds, "found": x.Found})
 		}
-		if err := enc.Encode(map[string]any{"event": "outcome", "reports": append([]string{}, out.Reports...), "expects": expects}); err != nil {
+		if err := enc.Encode(map[string]any{"event": "outcome", "reports": append([]string{}, out.Reports...), "expects": expects, "sweeps": append([]engine.Sweep{}, out.Sweeps...)}); err != nil {
 			return err
 		}
 	} else {

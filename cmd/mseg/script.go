@@ -28,11 +28,13 @@ type engineFlags struct {
 	Data    string `help:"Folder in which relative image patterns are looked for after the script's own." env:"MSEG_DATA" placeholder:"DIR" type:"path"`
 	Store   string `help:"Folder of kept results; .mseg beside the script by default." env:"MSEG_STORE" placeholder:"DIR" type:"path"`
 	Out     string `help:"Folder reports are written to; NAME.out beside the script by default." placeholder:"DIR" type:"path"`
+
+	TensorBoard string `name:"tensorboard" help:"Folder for curves of the trainings that run, as event files for TensorBoard. No result depends on it." env:"MSEG_TENSORBOARD" placeholder:"DIR" type:"path"`
 }
 
 // config completes the flags: without --data, what `mseg data get` has fetched is found.
 func (f engineFlags) config(scriptPath string) engine.Config {
-	c := engine.Config{Dir: filepath.Dir(scriptPath), Data: f.Data, Store: f.Store, Out: f.Out, Backend: f.Backend}
+	c := engine.Config{Dir: filepath.Dir(scriptPath), Data: f.Data, Store: f.Store, Out: f.Out, Backend: f.Backend, TensorBoard: f.TensorBoard}
 	if c.Data == "" {
 		if dir, err := data.CacheDir(); err == nil {
 			c.Data = dir

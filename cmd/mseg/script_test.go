@@ -33,12 +33,17 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
 		RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MSEG_BACKEND", "go") // the same numbers on every machine, and no plugin to load
 			e.Setenv("BIN", filepath.Dir(program))
+			e.Setenv("EXAMPLES", examples)
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			return nil
 		},

@@ -38,6 +38,9 @@ func (e *Engine) Display(ctx context.Context, v ir.Value) (string, error) {
 		if len(nodesIn(v)) == 0 {
 			return setting(v) + "\n", nil
 		}
+		if text, err := e.sweepOf(ctx, v); text != "" || err != nil {
+			return text, err
+		}
 		var b strings.Builder
 		for i, x := range v.Items {
 			s, err := e.Display(ctx, x)
@@ -65,61 +68,7 @@ func (e *Engine) Display(ctx context.Context, v ir.Value) (string, error) {
 }
 
 // setting writes a known value or a description (a prep, a loss, experts …) as a script would.
-func setting(v ir.Value) string {
-	switch v := v.(type) {
-	case *ir.Node:
-		if v.Op == "fn" {
-			if after := v.Node("after"); after != nil {
-				return setting(after) + " |> " + v.Label
-			}
-			return v.Label
-		}
-		var piped ir.Value
-		var args []string
-		for i, a := range v.Args {
-			if a.Value == nil {
-				continue
-			}
-			if v.Builtin != nil && i < len(v.Builtin.Params) {
-				if p, ok := v.Builtin.Param(a.Name); ok && p.Piped {
-					piped = a.Value
-					continue
-				}
-			}
-			if v.Builtin == nil {
-				args = append(args, setting(a.Value))
-			} else if m, ok := a.Value.(ir.Map); ok && a.Name == "entries" {
-				args = append(args, strings.Trim(setting(m), "{} "))
-			} else {
-				args = append(args, a.Name+": "+setting(a.Value))
-			}
-		}
-		if v.Builtin == nil && len(args) == 2 {
-			return args[0] + " " + v.Op + " " + args[1]
-		}
-		s := v.Op
-		if len(args) > 0 {
-			s += "(" + strings.Join(args, ", ") + ")"
-		}
-		if piped != nil {
-			s = setting(piped) + " |> " + s
-		}
-		return s
-	case ir.List:
-		parts := make([]string, len(v.Items))
-		for i, x := range v.Items {
-			parts[i] = setting(x)
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
-	case ir.Map:
-		parts := make([]string, len(v.Entries))
-		for i, x := range v.Entries {
-			parts[i] = x.Key + ": " + setting(x.Value)
-		}
-		return "{ " + strings.Join(parts, ", ") + " }"
-	}
-	return check.Show(v)
-}
+func setting(v ir.Value) string { return check.Written(v) }
 
 // text shows a computed value.
 func (e *Engine) text(n *ir.Node, v any) (string, error) {

@@ -35,6 +35,9 @@ type Config struct {
 	Backend string // go, xla, xla:PATH or "" (see graph.Open)
 	Script  string // text of the script, shown in reports; "" in the REPL
 	Events  func(Event)
+
+	// TensorBoard is a folder for event files of trainings; "" means none. It has no influence on any result.
+	TensorBoard string
 }
 
 // Event tells what a run is doing. Subscribers (terminal bar, JSON lines) must not block.
@@ -261,6 +264,11 @@ func (e *Engine) kept(ctx context.Context, st *stage, n *ir.Node, key string) (v
 	a, err := w.Commit(store.Meta{Key: key, Op: n.Op, Canonical: e.hasher.Canonical(n), Notes: notes})
 	if err != nil {
 		return nil, err
+	}
+	if n.Op == "train" || n.Op == "finetune" {
+		if err := e.store.Join(e.lineage(n), n.Int("epochs"), key); err != nil {
+			return nil, err
+		}
 	}
 	if err := e.store.Done(key); err != nil {
 		return nil, err

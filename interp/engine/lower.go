@@ -33,13 +33,22 @@ type lowering struct {
 	done   map[string]tensor // by identity: what is written twice is computed once, and has its weights once
 	layers map[string]int    // how many of each kind there are
 	named  map[string]bool   // names that layers have been given
+
+	adapted *adapted // experts of a network; nil: none
 }
 
 // apply lowers a fn over inputs of batch b; the result has the batch b too.
 func apply(s *graph.Scope, f ir.Fn, inputs ...tensor) tensor {
-	l := &lowering{s: s, inputs: inputs, hasher: ir.NewHasher(nil), done: map[string]tensor{}, layers: map[string]int{}, named: map[string]bool{}}
+	return newLowering(s, inputs...).apply(f)
+}
+
+func newLowering(s *graph.Scope, inputs ...tensor) *lowering {
+	return &lowering{s: s, inputs: inputs, hasher: ir.NewHasher(nil), done: map[string]tensor{}, layers: map[string]int{}, named: map[string]bool{}}
+}
+
+func (l *lowering) apply(f ir.Fn) tensor {
 	out := l.value(f.Body)
-	dims := []int{inputs[0].node.Shape().Dimensions[0]}
+	dims := []int{l.inputs[0].node.Shape().Dimensions[0]}
 	for _, a := range out.axes {
 		dims = append(dims, out.dim(a))
 	}
@@ -259,6 +268,13 @@ func init() {
 	primitives["instance_norm"] = func(l *lowering, n *ir.Node) tensor {
 		x := l.arg(n, "x")
 		return tensor{graph.InstanceNorm(l.s, x.node, n.Num("epsilon"), false), x.axes}
+	}
+	primitives["adaptable"] = func(l *lowering, n *ir.Node) tensor {
+		x := l.arg(n, "x")
+		if l.adapted == nil {
+			return x
+		}
+		return tensor{l.adapted.adapt(l.s, x.node), x.axes}
 	}
 	primitives["max_pool"] = func(l *lowering, n *ir.Node) tensor {
 		x := l.arg(n, "x")

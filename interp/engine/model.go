@@ -70,7 +70,8 @@ var architectures = map[string]func(n *ir.Node) models.Config{
 	"sam_med2d": preset("sam_med2d"),
 	"unet":      preset("unet"),
 	"custom_network": func(n *ir.Node) models.Config {
-		return models.Config{Architecture: "own", Image: n.Int("image"), Own: ownNetwork(n.Node("body"))}
+		own, places := ownNetwork(n.Node("body"))
+		return models.Config{Architecture: "own", Image: n.Int("image"), Own: own, Places: places}
 	},
 	"vit": func(n *ir.Node) models.Config {
 		c := preset("vit")(n)

@@ -8,6 +8,7 @@ import (
 	gx "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/metric"
@@ -48,17 +49,63 @@ func ownBlock(n *ir.Node) func(s *graph.Scope, x *graph.Node) *graph.Node {
 	}
 }
 
-// ownNetwork is a network that the script has written: one mask for an image and a box.
-func ownNetwork(n *ir.Node) graph.Network {
+// ownNetwork is a network that the script has written, one mask for an image and a box, and the number of places for experts in it.
+func ownNetwork(n *ir.Node) (build func(x *experts.Config) graph.Network, places int) {
 	f, _ := n.Fn()
-	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
-		d := in.Image.Shape().Dimensions
-		out := apply(s, f, pixels(in.Image), plane(graph.BoxPlane(s, in.Box, d[1], d[2]))).node
-		if got := out.Shape().Dimensions; got[1] != d[1] || got[2] != d[2] {
-			s.Failf("network %s gives a mask of %d×%d pixels for an image of %d×%d", n.Label, got[1], got[2], d[1], d[2])
+	seen := map[string]bool{}
+	h := ir.NewHasher(nil)
+	var count func(v ir.Value)
+	count = func(v ir.Value) {
+		n, ok := v.(*ir.Node)
+		if !ok || seen[h.Hash(n)] {
+			return
 		}
-		return graph.Outputs{Masks: gx.Reshape(out, d[0], 1, d[1], d[2])}
+		seen[h.Hash(n)] = true
+		if n.Op == "adaptable" {
+			places++
+		}
+		for _, a := range n.Args {
+			count(a.Value)
+		}
 	}
+	count(f.Body)
+	return func(x *experts.Config) graph.Network {
+		return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
+			d := in.Image.Shape().Dimensions
+			l := newLowering(s, pixels(in.Image), plane(graph.BoxPlane(s, in.Box, d[1], d[2])))
+			if x != nil {
+				l.adapted = &adapted{config: x, context: x.Look(s, in)}
+			}
+			out := l.apply(f).node
+			if got := out.Shape().Dimensions; got[1] != d[1] || got[2] != d[2] {
+				s.Failf("network %s gives a mask of %d×%d pixels for an image of %d×%d", n.Label, got[1], got[2], d[1], d[2])
+			}
+			o := graph.Outputs{Masks: gx.Reshape(out, d[0], 1, d[1], d[2])}
+			if x != nil {
+				o.Gates = l.adapted.gates
+			}
+			return o
+		}
+	}, places
+}
+
+// adapted are the experts of a custom network.
+type adapted struct {
+	config  *experts.Config
+	context experts.Context
+	places  int // met so far
+	gates   []*graph.Node
+}
+
+func (a *adapted) adapt(s *graph.Scope, x *graph.Node) *graph.Node {
+	i := a.places
+	a.places++
+	if !a.config.In(i) {
+		return x
+	}
+	out, gate := a.config.Adapt(s.In("blocks.%d", i), a.context, x, x)
+	a.gates = append(a.gates, gate)
+	return out
 }
 
 // hostFn computes a fn of one sample on the host: in float64 on the embedded backend, so that metrics and preparation do not depend on the backend of a run. It

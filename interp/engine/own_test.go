@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +45,70 @@ func TestOwnNetwork(t *testing.T) {
 	}
 	if first, last := m.History[0].Loss, m.History[len(m.History)-1].Loss; !(last < 0.8*first) {
 		t.Errorf("the loss went from %g to %g", first, last)
+	}
+}
+
+// Experts go where the network has places for them, and are counted and trained like those of other networks.
+func TestOwnNetworkWithExperts(t *testing.T) {
+	e := newEngine(t, Config{})
+	text := `mseg 1
+fn small(x: image, box: mask) -> logits = sum(linear(adaptable(relu(conv(adaptable(conv(concat(x / 255, box), 5)), 6))), 1), over: channel)
+data d      = phantom(patients: 2, slices: 1, size: 64 px) |> prep(percentile(0 % .. 100 %) |> slices() |> resize(32 px))
+model plain = custom_network(small, image: 32 px)
+model both  = plain |> adapt(mixture(3, bottleneck: 2), train: [experts])
+model second = plain |> adapt(mixture(3, bottleneck: 2), blocks: [1], train: [experts])
+model done  = both |> train(d, epochs: 1, batch: 2, loss: dice)
+`
+	p := checked(t, text)
+	if _, err := e.Run(t.Context(), p, text); err != nil {
+		t.Fatal(err)
+	}
+	model := func(name string) *Model {
+		b, _ := p.Lookup(name)
+		v, err := e.Value(t.Context(), nodesIn(b.Value)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.(*Model)
+	}
+	count := func(name string, trainable bool) float64 {
+		n, err := model(name).Count(trainable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	adapters := func(width int) float64 { return float64(3 * (2*width*2 + 2 + width)) } // of one place, gate aside
+	if added := count("both", false) - count("second", false); added <= adapters(5) {
+		t.Errorf("the first place adds %g parameters, its adapters alone have %g", added, adapters(5))
+	}
+	if got, all := count("both", true), count("both", false)-count("plain", false); got != all {
+		t.Errorf("%g parameters are trained, the experts have %g", got, all)
+	}
+	if got := model("both").Built.Blocks; len(got) != 2 {
+		t.Errorf("experts in %v, expected two places", got)
+	}
+	before, err := model("both").Params()
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := model("done").Params()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range after.Names() {
+		a, _ := before.Get(name)
+		b, _ := after.Get(name)
+		moved := !slices.Equal(a.Data, b.Data)
+		if expert := strings.Contains(name, ".adapter_") || strings.Contains(name, "_embed."); moved && !expert {
+			t.Errorf("%s was trained", name)
+		} else if !moved && strings.Contains(name, ".adapter_up.") {
+			t.Errorf("%s was not trained", name)
+		}
+	}
+	text = strings.ReplaceAll(text, "adaptable", "relu")
+	if _, err := newEngine(t, Config{}).Run(t.Context(), checked(t, text), text); err == nil || !strings.Contains(err.Error(), "mark places in its fn with adaptable(x)") {
+		t.Errorf("got %v, expected that there is no place", err)
 	}
 }
 

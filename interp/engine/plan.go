@@ -81,9 +81,13 @@ func nodesIn(v ir.Value) []*ir.Node {
 // Plan lists the kept stages that a program needs, inputs before what uses them, without running anything. Files are hashed.
 func (e *Engine) Plan(p *ir.Program, script string) ([]Step, error) {
 	e.Use(p, script)
+	return e.planOf(targets(p), e.lastRun())
+}
+
+// planOf lists the stages that some values need.
+func (e *Engine) planOf(nodes []*ir.Node, last record) ([]Step, error) {
 	var steps []Step
 	seen := map[string]bool{}
-	last := e.lastRun()
 	var visit func(n *ir.Node)
 	visit = func(n *ir.Node) {
 		key := e.Key(n)
@@ -105,11 +109,14 @@ func (e *Engine) Plan(p *ir.Program, script string) ([]Step, error) {
 		} else if s.Cached = e.store.Has(key); s.Cached {
 			s.Why = "done before"
 		} else {
-			s.Why = e.why(n, last, steps)
+			s.Why = e.why(n, last)
+			if p := e.prolongation(n); p != "" {
+				s.Why += "; " + p
+			}
 		}
 		steps = append(steps, s)
 	}
-	for _, t := range targets(p) {
+	for _, t := range nodes {
 		visit(t)
 	}
 	for _, s := range steps {
@@ -161,7 +168,7 @@ func (e *Engine) describe(n *ir.Node) recordedStage {
 		if a.Cosmetic {
 			continue
 		}
-		if len(nodesIn(a.Value)) > 0 {
+		if len(nodesIn(a.Value)) > 0 && !described(a.Value) {
 			r.Args[a.Name] = "#" + e.hasher.Hash(a.Value)
 		} else {
 			r.Args[a.Name] = setting(a.Value)
@@ -183,7 +190,7 @@ func ownFns(v ir.Value) map[string]ir.Fn {
 			if f, ok := v.Fn(); ok {
 				out[v.Label] = f
 			}
-			if len(nodesIn(v)) > 0 && v.T.Base != "loss" { // results have a line of their own
+			if len(nodesIn(v)) > 0 && !described(v) { // results have a line of their own
 				return
 			}
 			for _, a := range v.Args {
@@ -197,6 +204,12 @@ func ownFns(v ir.Value) map[string]ir.Fn {
 	}
 	visit(v)
 	return out
+}
+
+// described says that a value is a description, written in a line, though operators in it are computed like those of numbers: a loss, a metric.
+func described(v ir.Value) bool {
+	n, ok := v.(*ir.Node)
+	return ok && slices.Contains([]string{"loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "experts", "keep", "stop", "augment", "prep", "block", "network"}, n.T.Base)
 }
 
 func (e *Engine) remember(steps []Step) error {
@@ -218,23 +231,30 @@ func (e *Engine) remember(steps []Step) error {
 }
 
 // why explains why a stage must run: the first differences from the last run of the stage of that name.
-func (e *Engine) why(n *ir.Node, last record, before []Step) string {
+func (e *Engine) why(n *ir.Node, last record) string {
+	own, inherited := e.differences(n, last)
+	why := append(own, inherited...)
+	slices.Sort(why)
+	return strings.Join(why[:min(3, len(why))], "; ")
+}
+
+// differences from the last run of the stage of that name: its own, and those that come with what it is computed from.
+func (e *Engine) differences(n *ir.Node, last record) (own, inherited []string) {
 	old, ok := last.Stages[n.Op+" "+e.label(n)]
 	if !ok {
-		return "not run before"
+		return []string{"not run before"}, nil
 	}
 	now := e.describe(n)
 	if old.Key == now.Key {
-		return "its result was removed"
+		return []string{"its result was removed"}, nil
 	}
-	var why []string
 	var names []string
 	for _, a := range n.Args {
 		if !a.Cosmetic {
 			names = append(names, a.Name)
 		}
 	}
-	for name := range now.Args {
+	for _, name := range sorted(now.Args) {
 		if strings.HasPrefix(name, "fn ") {
 			names = append(names, name)
 		}
@@ -245,18 +265,22 @@ func (e *Engine) why(n *ir.Node, last record, before []Step) string {
 		switch {
 		case !had:
 			if !strings.HasPrefix(name, "fn ") {
-				why = append(why, fmt.Sprintf("%s: %s is new", name, plain(x)))
+				own = append(own, fmt.Sprintf("%s: %s is new", name, plain(x)))
 			}
 		case o == x:
 		case strings.HasPrefix(x, "#") && strings.HasPrefix(o, "#"):
-			why = append(why, fmt.Sprintf("its %s changed", name))
+			if strings.HasPrefix(name, "fn ") {
+				own = append(own, fmt.Sprintf("its %s changed", name))
+			} else {
+				inherited = append(inherited, fmt.Sprintf("its %s changed", name))
+			}
 		default:
-			why = append(why, fmt.Sprintf("%s: %s → %s", name, plain(o), plain(x)))
+			own = append(own, fmt.Sprintf("%s: %s → %s", name, plain(o), plain(x)))
 		}
 	}
-	for name := range old.Args {
+	for _, name := range sorted(old.Args) {
 		if _, still := now.Args[name]; !still && !strings.HasPrefix(name, "fn ") {
-			why = append(why, name+" was left out")
+			own = append(own, name+" was left out")
 		}
 	}
 	for _, c := range []struct{ old, now, text string }{
@@ -265,14 +289,13 @@ func (e *Engine) why(n *ir.Node, last record, before []Step) string {
 		{old.Version, now.Version, "this program computes it in another way"},
 	} {
 		if c.old != c.now {
-			why = append(why, c.text)
+			own = append(own, c.text)
 		}
 	}
-	if len(why) == 0 {
-		return "changed"
+	if len(own)+len(inherited) == 0 {
+		inherited = []string{"changed"}
 	}
-	slices.Sort(why)
-	return strings.Join(why[:min(3, len(why))], "; ")
+	return own, inherited
 }
 
 func plain(s string) string {
@@ -284,6 +307,7 @@ func plain(s string) string {
 
 // Outcome is what a run gives.
 type Outcome struct {
+	Sweeps  []Sweep
 	Steps   []Step
 	Reports []string // paths of the pages
 	Expects []ExpectResult
@@ -323,6 +347,9 @@ func (e *Engine) Run(ctx context.Context, p *ir.Program, script string) (*Outcom
 			}
 			out.Reports = append(out.Reports, path)
 		}
+	}
+	if out.Sweeps, err = e.sweeps(ctx, p); err != nil {
+		return out, err
 	}
 	for _, x := range p.Expects {
 		r, err := e.expect(ctx, x)

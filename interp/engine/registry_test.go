@@ -16,6 +16,7 @@ import (
 	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/metric"
+	"github.com/mseg-lang/mseg/ops/train"
 )
 
 // internal are the stages that no builtin of that name stands for, each with the reason.
@@ -215,8 +216,16 @@ func TestEveryDescriptionIsUnderstood(t *testing.T) {
 			_, _, err := e.routeOf(in("route { /torso: expert(), else: shared }", "else", n))
 			return err
 		},
-		"metric":    func(n *ir.Node) error { _, err := metricSpec(n); return err },
-		"loss":      func(n *ir.Node) error { return lossHasValues(t, n) },
+		"metric": func(n *ir.Node) error { _, err := metricSpec(n); return err },
+		"loss":   func(n *ir.Node) error { return lossHasValues(t, n) },
+		"stop": func(n *ir.Node) error {
+			x := in("sam_tiny(image: 32 px) |> train(phantom() |> prep(resize(32 px)), validate: phantom(seed: 1) |> prep(resize(32 px)), stop: patience(9 epochs))", "stop", n)
+			c, err := e.trainConfig(x, small, 100)
+			if err == nil && c.Patience == (train.Patience{}) {
+				return errors.New("it has no effect")
+			}
+			return err
+		},
 		"schedule":  func(n *ir.Node) error { return training("optimizer")(in("adamw(1e-3)", "schedule", n)) },
 		"optimizer": training("optimizer"), "prompt": training("prompt"), "keep": training("keep"), "augment": training("augment"),
 	}

@@ -52,7 +52,7 @@ func (s *Scores) values(i int, keep func(ScoreRow) bool) []float64 {
 }
 
 func tableID(parts ...string) string {
-	s := strings.Join(parts, "-")
+	s := strings.NewReplacer("[", "-", "]", "").Replace(strings.Join(parts, "-")) // grid[0]: grid-0
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
 			return r
@@ -65,9 +65,10 @@ func overallTable(id string, group []evalItem, define bool) *report.Table {
 	first := group[0].scores
 	t := &report.Table{ID: tableID(id, "overall"), Title: "All images.",
 		Caption: fmt.Sprintf("Mean over images with the %.0f %% confidence interval of the mean (Student's t). Distances in mm use the spacing of the prepared images.", 100*first.Level)}
-	t.Columns = append([]report.Column{{Name: "model"}, {Name: "images", Kind: report.Number}, {Name: "patients", Kind: report.Number}}, metricColumns(first, define)...)
-	for _, e := range group {
-		row := report.Row{Cells: []report.Cell{report.String(e.label), report.Num(float64(len(e.scores.Rows))), report.Num(float64(len(e.data.Patients())))}}
+	params, settings := sweepColumns(evalNodes(group))
+	t.Columns = slices.Concat([]report.Column{{Name: "model"}}, params, []report.Column{{Name: "images", Kind: report.Number}, {Name: "patients", Kind: report.Number}}, metricColumns(first, define))
+	for k, e := range group {
+		row := report.Row{Cells: slices.Concat([]report.Cell{report.String(e.label)}, settings[k], []report.Cell{report.Num(float64(len(e.scores.Rows))), report.Num(float64(len(e.data.Patients())))})}
 		for i := range first.Specs {
 			row.Cells = append(row.Cells, estimate(e.scores.values(i, nil), first.Level))
 		}
@@ -91,14 +92,15 @@ func groupTable(id, by string, group []evalItem) *report.Table {
 	}
 	title := strings.ReplaceAll(by, "_", " ")
 	t := &report.Table{ID: tableID(id, by), Title: "By " + title + ".", Caption: "As above, for each " + title + ".", BestWithin: report.EachGroup}
-	t.Columns = append([]report.Column{{Name: "model"}, {Name: "images", Kind: report.Number}, {Name: "patients", Kind: report.Number}}, metricColumns(first, false)...)
+	params, settings := sweepColumns(evalNodes(group))
+	t.Columns = slices.Concat([]report.Column{{Name: "model"}}, params, []report.Column{{Name: "images", Kind: report.Number}, {Name: "patients", Kind: report.Number}}, metricColumns(first, false))
 	for _, name := range names {
 		shown := name
 		if shown == "" {
 			shown = "(none)"
 		}
 		t.Rows = append(t.Rows, report.Row{Group: shown})
-		for _, e := range group {
+		for k, e := range group {
 			keep := func(r ScoreRow) bool { return r.Field(by) == name }
 			patients := map[string]bool{}
 			n := 0
@@ -108,7 +110,7 @@ func groupTable(id, by string, group []evalItem) *report.Table {
 					n++
 				}
 			}
-			row := report.Row{Cells: []report.Cell{report.String(e.label), report.Num(float64(n)), report.Num(float64(len(patients)))}}
+			row := report.Row{Cells: slices.Concat([]report.Cell{report.String(e.label)}, settings[k], []report.Cell{report.Num(float64(n)), report.Num(float64(len(patients)))})}
 			for i := range first.Specs {
 				row.Cells = append(row.Cells, estimate(e.scores.values(i, keep), first.Level))
 			}
@@ -116,6 +118,14 @@ func groupTable(id, by string, group []evalItem) *report.Table {
 		}
 	}
 	return t
+}
+
+func evalNodes(group []evalItem) []*ir.Node {
+	var out []*ir.Node
+	for _, e := range group {
+		out = append(out, e.node)
+	}
+	return out
 }
 
 func sampleTable(e evalItem) *report.Table {
@@ -144,9 +154,12 @@ func sampleTable(e evalItem) *report.Table {
 
 func (j *Job) compareTable(n *ir.Node, c *Comparison) *report.Table {
 	var names []string
+	var nodes []*ir.Node
 	for _, x := range n.Items("evals") {
+		nodes = append(nodes, x.(*ir.Node))
 		names = append(names, j.label(x.(*ir.Node)))
 	}
+	params, settings := sweepColumns(nodes)
 	test := map[string]string{"paired_t": "paired t-test", "wilcoxon": "Wilcoxon signed-rank test"}[c.Test]
 	t := &report.Table{ID: tableID(j.label(n), "differences"), Title: fmt.Sprintf("%s against the others, %s.", names[0], c.Metric),
 		Caption: fmt.Sprintf("Mean of paired differences with its %.0f %% confidence interval; two-sided %s; p values corrected: %s.", 100*c.Level, test, c.Correct)}
@@ -154,11 +167,11 @@ func (j *Job) compareTable(n *ir.Node, c *Comparison) *report.Table {
 	if d, _ := metric.Define(c.Field); d.Scaled == "distance" {
 		digits = 2
 	}
-	t.Columns = []report.Column{{Name: "against"}, {Name: "images", Kind: report.Number}, {Name: names[0], Kind: report.Number, Digits: digits}, {Name: "other", Kind: report.Number, Digits: digits},
-		{Name: "difference", Kind: report.Interval, Digits: digits, Counted: true}, {Name: "p", Kind: report.PValue}, {Name: "p corrected", Kind: report.PValue}}
+	t.Columns = slices.Concat([]report.Column{{Name: "against"}}, params, []report.Column{{Name: "images", Kind: report.Number}, {Name: names[0], Kind: report.Number, Digits: digits}, {Name: "other", Kind: report.Number, Digits: digits},
+		{Name: "difference", Kind: report.Interval, Digits: digits, Counted: true}, {Name: "p", Kind: report.PValue}, {Name: "p corrected", Kind: report.PValue}})
 	for _, d := range c.Pairs {
-		t.Rows = append(t.Rows, report.Row{Cells: []report.Cell{report.String(names[d.Other]), report.Num(float64(d.N)), report.Num(d.First), report.Num(d.Second),
-			report.Estimate(d.Mean, orNaN(d.Low), orNaN(d.High), d.N), report.Num(orNaN(d.P)), report.Num(orNaN(d.Adjusted))}})
+		t.Rows = append(t.Rows, report.Row{Cells: slices.Concat([]report.Cell{report.String(names[d.Other])}, settings[d.Other], []report.Cell{report.Num(float64(d.N)), report.Num(d.First), report.Num(d.Second),
+			report.Estimate(d.Mean, orNaN(d.Low), orNaN(d.High), d.N), report.Num(orNaN(d.P)), report.Num(orNaN(d.Adjusted))})})
 	}
 	return t
 }

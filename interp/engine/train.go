@@ -146,15 +146,23 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.Precision.Check(b); err != nil {
+		return nil, fault(n.ArgSpan("precision"), "%w", err)
+	}
 	if cfg.Dir, err = j.store.Work(j.Key); err != nil {
 		return nil, err
 	}
-	cfg.Resume = true
-	cfg.Progress = j.trainProgress()
+	if err := j.prolong(cfg.Dir, b); err != nil {
+		return nil, err
+	}
+	cfg.Resume, cfg.CheckpointAfter = true, checkpointAfter
 	first, err := m.Params()
 	if err != nil {
 		return nil, err
 	}
+	progress, drawn := j.trainProgress(), j.curvesOf()
+	defer drawn.close()
+	cfg.Progress = func(ev train.Event) { progress(ev); drawn.event(ev) }
 	start := time.Now()
 	res, err := train.Run(ctx, b, m.Built.Network, first, samples, cfg)
 	if err != nil {
@@ -163,13 +171,19 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		}
 		return nil, err
 	}
-	params, epoch := res.Params, cfg.Epochs
+	params, epoch := res.Params, len(res.History)
+	if res.Stopped {
+		j.note("stopped after epoch %d of %d: the validation Dice has not risen for %d epochs", epoch, cfg.Epochs, cfg.Patience.Epochs)
+	}
 	if keep.Op == "best" && res.Best != nil {
 		params, epoch = res.Best, res.BestEpoch
 	}
 	state := trainedState{History: res.History, BestEpoch: epoch, QualityTrained: m.QualityTrained || trainsQuality(n.Node("loss")),
 		TrainedOn: union(m.TrainedOn, samples.owners()), ChosenOn: union(m.ChosenOn, chosenOn)}
 	if err := w.WriteJSON("training.json", state); err != nil {
+		return nil, err
+	}
+	if err := j.keepState(cfg.Dir, w); err != nil {
 		return nil, err
 	}
 	p := b.Provenance()
@@ -243,32 +257,14 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 		return train.Config{}, err
 	}
 	cfg := train.Config{Size: m.Built.Config.Image, Epochs: n.Int("epochs"), BatchSize: batch, Seeds: train.SameSeeds(uint64(n.Int("seed")))}
-	opt := n.Node("optimizer")
-	cfg.Rate = opt.Num("rate")
-	if r := n.Arg("rate"); r != nil {
-		cfg.Rate = n.Num("rate")
-	}
-	cfg.Optimizer = graph.AdamW{Beta1: opt.Num("beta1"), Beta2: opt.Num("beta2"), Eps: opt.Num("epsilon"), WeightDecay: opt.Num("weight_decay")}
-	sched := opt.Node("schedule")
-	cfg.Schedule = train.Schedule{Kind: sched.Op}
-	switch sched.Op {
-	case "warmup_cosine":
-		w, _ := sched.Arg("warmup").(ir.Number)
-		if w.Unit == "steps" {
-			w.V /= float64((samples + cfg.BatchSize - 1) / cfg.BatchSize)
-		}
-		cfg.Schedule.Warmup, cfg.Schedule.Floor = w.V, sched.Num("floor")
-	case "poly":
-		cfg.Schedule.Power = sched.Num("power")
-	}
-	if err := cfg.Schedule.Check(cfg.Epochs); err != nil {
-		return cfg, at(sched.Span, err)
+	if err := optimizerOf(n, m, samples, &cfg); err != nil {
+		return cfg, err
 	}
 	j, _ := n.Node("prompt").Arg("jitter").(ir.Range)
 	cfg.Jitter = train.Jitter{Min: int(j.Lo), Max: int(j.Hi)}
 	if a := n.Node("augment"); a.Op == "augment" {
 		s, i := a.Num("scale")/100, a.Num("intensity")/100
-		cfg.Augment = train.Augment{Rotate: a.Num("rotate"), Noise: a.Num("noise") / 100 * 255}
+		cfg.Augment = train.Augment{Rotate: a.Num("rotate"), Noise: a.Num("noise") / 100 * 255, Blur: a.Num("blur")}
 		if a.Flag("flip") {
 			cfg.Augment.FlipHorizontal, cfg.Augment.FlipVertical = 0.5, 0.5
 		}

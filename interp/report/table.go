@@ -32,11 +32,14 @@ type Column struct {
 	Unit   string // printed after the name: "mm"
 	Doc    string // shown when the head is pointed at, and in the JSON file
 	Kind   Kind
-	Digits int    // decimals of numbers
+	Digits int    // decimals of numbers; Shortest: as many as a number needs
 	Better Better // the best value is set in bold
 	// Counted says that another column holds the number of cases: it is then printed only for cells that miss some.
 	Counted bool
 }
+
+// Shortest asks for as many decimals as a number needs to read back equal: for settings, which are exact.
+const Shortest = -1
 
 // Kind is the type of a column.
 type Kind string
@@ -134,6 +137,9 @@ func (c Column) main(cell Cell) string {
 	}
 	return cell.Text
 }
+
+// Plain is a cell as text.
+func (c Column) Plain(cell Cell) string { return c.main(cell) }
 
 // aside is what follows in lighter type: interval, number of cases.
 func (c Column) aside(cell Cell) string {

@@ -72,7 +72,7 @@ func init() {
 
 func init() {
 	register(Builtin{Name: "custom_network", Result: result("model"), Stage: true,
-		Doc: "A network that the script has written: a fn(x: image, box: mask) -> logits. The image has three channels, 0 … 255, the box is 1 inside the prompt. Layers whose name begins with decoder are the group decoder, all others the group encoder.",
+		Doc: "A network that the script has written: a fn(x: image, box: mask) -> logits. The image has three channels, 0 … 255, the box is 1 inside the prompt. Layers whose name begins with decoder are the group decoder, all others the group encoder; adaptable(x) marks places for experts.",
 		Params: []Param{need("body", "network", "the fn"), p("image", "number<px>", "128 px", "side of the input").within(16, 2048),
 			p("weights", "file", "", "weights to start from: safetensors, .pth or npz"),
 			p("seed", "int", "0", "seed of the initialisation").atLeast(0)},

@@ -59,5 +59,6 @@ func init() {
 	op("instance_norm", "Each channel of each sample to mean 0 and variance 1 over its pixels (torch.nn.InstanceNorm2d without weights).", "instance_norm(x)", x, p("epsilon", "number", "1e-5", "added to the variance").above(0))
 	op("max_pool", "Largest of each 2×2 pixels: half the height and width.", "max_pool(x)", x)
 	op("concat", "The channels of a, then those of b; a plane counts as one channel.", "concat(x, rows(y) * columns(y) / 100)", piped("a", "tensor", "first channels"), need("b", "tensor", "further channels"))
+	op("adaptable", "A place for experts in a custom_network: x itself, and with adapt(…) what a mixture or route makes of it. Places are numbered from 0, the one computed first having 0.", "adaptable(x)", x)
 	op("dropout", "In training, sets a share of the elements to 0 and enlarges the others; nothing otherwise. Only in blocks and networks.", "dropout(x, 10 %)", x, need("share", "number<%>", "share set to 0").within(0, 99), name)
 }

@@ -18,10 +18,11 @@ func init() {
 	}
 	register(Builtin{Name: "train", Result: result("model"), Stage: true,
 		Doc:     "Trains a model. Deterministic on one backend: the same script gives the same weights.",
-		Params:  training("30", "1e-3"),
+		Params:  append(training("30", "1e-3"), ruleParams()...),
 		Example: "sam_tiny() |> train(phantom() |> prep(resize(128 px))) { epochs: 5 }"})
 	ft := training("30", "5e-5")
 	ft = append(ft, p("rate", "number", "", "shorthand for optimizer: adamw(rate)").above(0))
+	ft = append(ft, ruleParams()...)
 	register(Builtin{Name: "finetune", Result: result("model"), Stage: true,
 		Doc:     "Goes on training a trained model on other or fewer data.",
 		Params:  ft,
@@ -44,12 +45,12 @@ func init() {
 		Example: "box(jitter: 0 px .. 19 px)"})
 	register(Builtin{Name: "adamw", Result: result("optimizer"),
 		Doc: "AdamW (Loshchilov and Hutter 2019), equal to PyTorch's.",
-		Params: []Param{need("rate", "number", "learning rate").above(0),
+		Params: append([]Param{need("rate", "number", "learning rate").above(0),
 			p("weight_decay", "number", "0.01", "decoupled decay").atLeast(0),
 			p("beta1", "number", "0.9", "decay of the first moment").within(0, 0.999999),
 			p("beta2", "number", "0.999", "decay of the second moment").within(0, 0.9999999),
 			p("epsilon", "number", "1e-8", "added to the root of the second moment").above(0),
-			p("schedule", "schedule", "constant", "learning rate over time")},
+			p("schedule", "schedule", "constant", "learning rate over time")}, groupParams()...),
 		Example: "adamw(1e-3, weight_decay: 0.01)"})
 	register(Builtin{Name: "constant", Result: result("schedule"), Doc: "The learning rate never changes.", Example: "constant"})
 	register(Builtin{Name: "warmup_cosine", Result: result("schedule"),
@@ -75,7 +76,8 @@ func init() {
 			p("rotate", "number<deg>", "0 deg", "largest rotation either way").within(0, 180),
 			p("scale", "number<%>", "0 %", "largest change of size either way").within(0, 90),
 			p("intensity", "number<%>", "0 %", "largest change of gain, offset and gamma either way").within(0, 90),
-			p("noise", "number<%>", "0 %", "standard deviation of added noise, of the full range").within(0, 100),
+			p("noise", "number<%>", "0 %", "largest standard deviation of added noise, of the full range").within(0, 100),
+			p("blur", "number<px>", "", "largest standard deviation of a Gaussian blur").within(0, 64),
 		},
 		Example: "augment(rotate: 15 deg, scale: 10 %, intensity: 20 %)"})
 }

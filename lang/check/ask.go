@@ -35,7 +35,21 @@ func (s *Scope) Node(expression string) *ir.Node {
 	return n
 }
 
+// Value is the value of an expression given as text where a type is expected; nil when it has mistakes.
+func (s *Scope) Value(expression string, want types.Type) ir.Value {
+	before := len(s.c.diags)
+	v := s.evaluateAs(expression, want, nil)
+	if v == nil || isUnknown(v) || len(s.c.diags) > before {
+		return nil
+	}
+	return v
+}
+
 func (s *Scope) evaluate(expression string, locals map[string]types.Type) ir.Value {
+	return s.evaluateAs(expression, types.Any, locals)
+}
+
+func (s *Scope) evaluateAs(expression string, want types.Type, locals map[string]types.Type) ir.Value {
 	parsed, diags := syntax.Parse(source.New("", expression), true)
 	if diags.HasErrors() || len(parsed.Statements) != 1 {
 		return nil
@@ -49,7 +63,7 @@ func (s *Scope) evaluate(expression string, locals map[string]types.Type) ir.Val
 		env = &scope{name: name, value: ir.Unknown{T: t}, outer: env}
 	}
 	s.c.steps = 0
-	return s.c.value(b.Value, types.Any, env)
+	return s.c.value(b.Value, want, env)
 }
 
 // ReadType is a type as written in a fn or param; any when there is none of that name.

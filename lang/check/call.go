@@ -245,6 +245,7 @@ func (m *fnMatcher) sized(want, have types.Type) types.Type {
 // arguments gives every parameter its value: those of the call, and defaults.
 func (m *fnMatcher) arguments(env *scope) []ir.Value {
 	c, fn, name := m.c, m.fn, m.fn.Name.Text
+	misnamed := false
 	for _, a := range m.call.Args {
 		if a.Key == nil {
 			if m.next >= len(fn.Params) {
@@ -262,6 +263,7 @@ func (m *fnMatcher) arguments(env *scope) []ir.Value {
 			for _, p := range fn.Params {
 				names = append(names, p.Name.Text)
 			}
+			misnamed = true
 			d := c.diags.Add(diag.UnknownArgument, a.Key.Span(), "fn %s has no argument %q", name, keyText(a.Key))
 			d.Help = suggestion(keyText(a.Key), names)
 			continue
@@ -273,11 +275,14 @@ func (m *fnMatcher) arguments(env *scope) []ir.Value {
 		if m.values[i] != nil {
 			continue
 		}
-		if p.Default == nil {
+		switch {
+		case p.Default == nil && misnamed: // the one that is missing may be the one with another name
+			m.values[i] = unknown
+		case p.Default == nil:
 			d := c.diags.Add(diag.MissingArgument, m.call.Where, "fn %s needs %s", name, p.Name.Text)
 			d.Related = []diag.Related{{Span: p.Name.Where, Message: "declared here"}}
 			m.values[i] = unknown
-		} else {
+		default:
 			m.values[i] = c.value(p.Default, c.fnType(fn, i), nil)
 		}
 	}

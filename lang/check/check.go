@@ -307,6 +307,9 @@ func (c *checker) binding(st *syntax.Binding) ir.Value {
 	if n, ok := v.(*ir.Node); ok && n.Label == "" {
 		n.Label = st.Name.Text
 	}
+	if l, ok := v.(ir.List); ok {
+		labelItems(st.Name.Text, l)
+	}
 	return v
 }
 

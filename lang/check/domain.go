@@ -2,7 +2,11 @@ package check
 
 import (
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 
+	"github.com/mseg-lang/mseg/lang/builtin"
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
 )
@@ -53,6 +57,36 @@ func (c *checker) domain(n *ir.Node) {
 		}
 	case "train", "finetune":
 		c.sharedPatients(n)
+		if n.Arg("stop") != nil && n.Arg("validate") == nil {
+			d := c.diags.Add(diag.MissingArgument, n.ArgSpan("stop"), "to stop early, %s needs validation data", n.Op)
+			d.Help = "write validate: parts.val"
+		}
+	case "adamw", "sgd":
+		c.rates(n)
+	case "patience":
+		if e := n.Num("epochs"); e != math.Trunc(e) {
+			c.diags.Add(diag.WrongType, n.ArgSpan("epochs"), "patience of %g epochs: validation is measured at the end of an epoch, so the number must be whole", e)
+		}
+	}
+}
+
+// rates checks the keys and factors of an optimiser's groups.
+func (c *checker) rates(n *ir.Node) {
+	if n.Op == "sgd" && n.Flag("nesterov") && n.Num("momentum") == 0 {
+		d := c.diags.Add(diag.OutOfRange, n.ArgSpan("momentum"), "without momentum there is nothing to look ahead along")
+		d.Help = "write nesterov: false, or a momentum above 0"
+	}
+	m, _ := n.Arg("rates").(ir.Map)
+	groups, _ := builtin.WordSet("group")
+	for _, e := range m.Entries {
+		if !slices.Contains(groups.Items, e.Key) {
+			d := c.diags.Add(diag.UnknownWord, e.Span, "%q is no part of a model", e.Key)
+			d.Help = "expected one of " + strings.Join(groups.Items, ", ")
+		}
+		if v, ok := e.Value.(ir.Number); ok && (v.Unit != "" || !(v.V > 0) || v.V > 1e6) {
+			d := c.diags.Add(diag.OutOfRange, e.Span, "the factor of the learning rate must be a number above 0")
+			d.Help = "to train a part not at all, leave it out of train: of adapt"
+		}
 	}
 }
 

@@ -318,12 +318,12 @@ var shapes = map[string]func(c *checker, n *ir.Node, t types.Type) (types.Type, 
 
 func init() {
 	same := func(_ *checker, _ *ir.Node, t types.Type) (types.Type, bool) { return t, true }
-	for _, op := range []string{"instance_norm", "max_pool"} {
+	for _, op := range []string{"instance_norm", "max_pool", "adaptable"} {
 		shapes[op] = func(c *checker, n *ir.Node, t types.Type) (types.Type, bool) {
 			if !c.needs(n, t, types.Height, types.Width, types.Channel) {
 				return t, false
 			}
-			if !t.Shaped || n.Op == "instance_norm" {
+			if !t.Shaped || n.Op != "max_pool" {
 				return t, true
 			}
 			return divided(t, 2), true

@@ -221,6 +221,12 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 	elem := elemOf(want)
 	out := ir.List{Elem: types.Any}
 	incomplete, failed := false, false
+	var swept []ir.Setting // of the item in work
+	step := func(name string, v ir.Value, f func()) {
+		swept = append(swept, ir.Setting{Name: name, Value: v})
+		f()
+		swept = swept[:len(swept)-1]
+	}
 	var unroll func(clauses []syntax.Clause, env *scope)
 	unroll = func(clauses []syntax.Clause, env *scope) {
 		if failed || len(out.Items) > maxItems || !c.spend(1, e.Where) {
@@ -236,7 +242,7 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 			if out.Elem.IsAny() {
 				out.Elem = v.Type()
 			}
-			out.Items = append(out.Items, v)
+			out.Items = append(out.Items, withSettings(v, swept))
 			return
 		}
 		cl := clauses[0]
@@ -263,7 +269,7 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 				if failed || len(out.Items) > maxItems || c.steps > maxSteps {
 					return
 				}
-				unroll(clauses[1:], &scope{cl.Var.Text, x, env, cl.Var.Where})
+				step(cl.Var.Text, x, func() { unroll(clauses[1:], &scope{cl.Var.Text, x, env, cl.Var.Where}) })
 			}
 		case ir.Range:
 			if xs.Lo != math.Trunc(xs.Lo) || xs.Hi != math.Trunc(xs.Hi) || xs.Hi-xs.Lo > maxItems {
@@ -275,7 +281,8 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 				if failed || len(out.Items) > maxItems || c.steps > maxSteps {
 					return
 				}
-				unroll(clauses[1:], &scope{cl.Var.Text, ir.Number{V: x, Unit: xs.Unit}, env, cl.Var.Where})
+				n := ir.Number{V: x, Unit: xs.Unit}
+				step(cl.Var.Text, n, func() { unroll(clauses[1:], &scope{cl.Var.Text, n, env, cl.Var.Where}) })
 			}
 		case ir.Unknown:
 			incomplete = true

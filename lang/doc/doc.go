@@ -116,7 +116,7 @@ func Builtin(b *builtin.Builtin) string {
 	for _, w := range wordSets(b) {
 		fmt.Fprintf(&out, "\n%s\n", Words(w))
 	}
-	fmt.Fprintf(&out, "\nExample: `%s`\n", b.Example)
+	fmt.Fprintf(&out, "\nExample: `%s`\n\nResult: %s\n", b.Example, Result(b))
 	return out.String()
 }
 

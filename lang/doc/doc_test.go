@@ -1,6 +1,7 @@
 package doc_test
 
 import (
+	"html/template"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/mseg-lang/mseg/lang/check"
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/doc"
+	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
 	"github.com/mseg-lang/mseg/lang/types"
@@ -29,6 +31,50 @@ func TestEveryExampleChecks(t *testing.T) {
 		if got := check.NewScope(s).Type(b.Example, map[string]types.Type{}); len(builtin.Lookup(b.Name)) == 1 && !got.Fits(b.Result) {
 			t.Errorf("%s: the example is %s, not %s", b.Name, got, b.Result)
 		}
+	}
+}
+
+// The result shown for an example is what the example is: read again, it has the same identity. Every builtin shows one, on both pages.
+func TestResultsOfExamplesAreCurrent(t *testing.T) {
+	var html, md strings.Builder
+	if err := doc.HTML(&html); err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Reference(&md); err != nil {
+		t.Fatal(err)
+	}
+	empty, _ := syntax.Parse(source.New("", ""), false)
+	again := 0
+	for _, b := range builtin.All() {
+		result := doc.Result(b)
+		if result == "" || !strings.HasPrefix(result, doc.TypeName(b.Result)) && b.Name != "unplaced" {
+			t.Errorf("%s: the result of `%s` is shown as %q", b.Name, b.Example, result)
+			continue
+		}
+		if !strings.Contains(md.String(), "Example: `"+b.Example+"`\n\nResult: "+result+"\n") {
+			t.Errorf("%s: the result is not in the reference", b.Name)
+		}
+		_, written, has := strings.Cut(result, "`")
+		written, _, _ = strings.Cut(written, "`")
+		if !has || b.Name == "unplaced" {
+			continue
+		}
+		if !strings.Contains(html.String(), "Result: "+doc.TypeName(b.Result)+" <code>"+template.HTMLEscapeString(written)) {
+			t.Errorf("%s: the result is not on the page", b.Name)
+		}
+		h := ir.NewHasher(nil)
+		want, got := check.NewScope(empty).Value(b.Example, b.Result), check.NewScope(empty).Value(written, b.Result)
+		if got == nil {
+			t.Errorf("%s: %s does not check", b.Name, written)
+			continue
+		}
+		if h.Hash(want) != h.Hash(got) {
+			t.Errorf("%s: %s is not %s", b.Name, written, b.Example)
+		}
+		again++
+	}
+	if again < 30 {
+		t.Errorf("only %d results could be read again", again)
 	}
 }
 

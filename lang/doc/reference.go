@@ -21,7 +21,7 @@ type Section struct {
 
 // Sections lists all builtins by what they make: the kinds in the order of an experiment, then the parts they are made of.
 func Sections() []Section {
-	order := append(slices.Clone(syntax.Kinds), "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "augment", "tensor")
+	order := append(slices.Clone(syntax.Kinds), "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "stop", "augment", "tensor")
 	by := map[string][]*builtin.Builtin{}
 	for _, b := range builtin.All() {
 		base := b.Result.Base
@@ -111,7 +111,7 @@ func CodeTable() string {
 func cell(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "|", "\\|"), "\n", " ") }
 
 var page = template.Must(template.New("reference").Funcs(template.FuncMap{
-	"signature": Signature, "type": func(p builtin.Param) string { return TypeName(p.Type) },
+	"signature": Signature, "result": resultHTML, "type": func(p builtin.Param) string { return TypeName(p.Type) },
 	"limits": func(p builtin.Param) string { return Limits(&p) },
 	"fields": builtin.FieldsOf, "words": wordSets,
 	"fieldType": func(f builtin.Field) string { return TypeName(f.Type) },
@@ -140,7 +140,7 @@ h2{border-bottom:1px solid #d5dae0;margin-top:3rem}h3{margin-bottom:.3rem}nav a{
 {{if .Params}}<dl>{{range .Params}}<dt><code>{{.Name}}</code></dt><dd>{{type .}}{{with limits .}}; {{.}}{{end}}{{if .Default}}; default <code>{{.Default}}</code>{{else if not .Need}}; may be left out{{end}}. {{.Doc}}</dd>{{end}}</dl>{{end}}
 {{range $w := words .}}<p><em>{{$w.Name}}</em>, {{$w.Doc}}: {{range $i, $x := $w.Items}}{{if $i}}, {{end}}<code>{{$x}}</code>{{with meaning $w $i}} ({{.}}){{end}}{{end}}</p>{{end}}
 {{with .Keys}}<p>Block: {{.}}</p>{{end}}
-<p>Example: <code>{{.Example}}</code></p>
+<p>Example: <code>{{.Example}}</code><br>Result: {{result .}}</p>
 {{end}}{{with fields .Kind}}<h3>Fields</h3><dl>{{range .}}<dt><code>.{{.Name}}</code></dt><dd>{{fieldType .}}. {{.Doc}}</dd>{{end}}</dl>{{end}}
 {{end}}<h2 id="libraries">libraries</h2>
 {{range $name, $entries := .Libraries}}<h3 id="library.{{$name}}">{{$name}}</h3>
@@ -151,6 +151,19 @@ h2{border-bottom:1px solid #d5dae0;margin-top:3rem}h3{margin-bottom:.3rem}nav a{
 <dl>{{range .Codes}}<dt id="{{.Code}}">{{.Code}} {{.Title}}</dt><dd>{{.Text}}<pre>{{.Failing}}</pre>mended<pre>{{.Fixed}}</pre></dd>{{end}}</dl>
 </html>
 `))
+
+// resultHTML is Result with its code marked up.
+func resultHTML(b *builtin.Builtin) template.HTML {
+	var out strings.Builder
+	for i, part := range strings.Split(Result(b), "`") {
+		text := template.HTMLEscapeString(part)
+		if i%2 == 1 {
+			text = "<code>" + text + "</code>"
+		}
+		out.WriteString(text)
+	}
+	return template.HTML(out.String())
+}
 
 // HTML writes the reference as one page that needs nothing else.
 func HTML(w io.Writer) error {

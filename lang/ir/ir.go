@@ -87,7 +87,14 @@ type Node struct {
 	Args    []Arg
 	Builtin *builtin.Builtin // nil for the operators
 	Span    source.Span
-	Label   string // first name it was bound to; not part of the identity
+	Label   string    // first name it was bound to; not part of the identity
+	Swept   []Setting // of an item of a sweep; not part of the identity
+}
+
+// Setting is the value that a variable of a sweep had when an item of it was made.
+type Setting struct {
+	Name  string
+	Value Value
 }
 
 // Arg is one argument of a Node, in the order of the registry, defaults included.

@@ -25,10 +25,20 @@ import (
 type Rule struct {
 	Name     string // as in `# lint: allow NAME`
 	Severity diag.Severity
-	Title    string // what is wrong, in a line
-	Doc      string // why it matters and what to do, Markdown
-	run      func(*pass)
+	// Confidence is how sure a finding is.
+	Confidence Confidence
+	Title      string // what is wrong, in a line
+	Doc        string // why it matters and what to do, Markdown
+	run        func(*pass)
 }
+
+// Confidence is how sure the findings of a rule are.
+type Confidence string
+
+const (
+	Certain Confidence = "certain" // what is found follows from the script
+	Likely  Confidence = "likely"  // it follows from what names and titles seem to say
+)
 
 var rules []*Rule
 

@@ -29,7 +29,7 @@ var expectation = regexp.MustCompile(`### "([^"]*)"`)
 func TestRules(t *testing.T) {
 	for _, r := range Rules() {
 		t.Run(r.Name, func(t *testing.T) {
-			if r.Title == "" || len(r.Doc) < 80 || r.Severity == "" {
+			if r.Title == "" || len(r.Doc) < 80 || r.Severity == "" || r.Confidence == "" {
 				t.Error("the page is empty")
 			}
 			text := fixture(t, r.Name, "bad")

@@ -45,6 +45,7 @@ type sarifRule struct {
 	ShortDescription sarifText         `json:"shortDescription"`
 	FullDescription  sarifText         `json:"fullDescription"`
 	Configuration    map[string]string `json:"defaultConfiguration"`
+	Properties       map[string]string `json:"properties"`
 }
 
 type sarifPlace struct {
@@ -72,7 +73,7 @@ type sarifResult struct {
 func WriteSARIF(w io.Writer, l diag.List, version string) error {
 	described := []sarifRule{}
 	for _, r := range Rules() {
-		described = append(described, sarifRule{r.Name, sarifText{Text: r.Title}, sarifText{Text: r.Doc, Markdown: r.Doc}, map[string]string{"level": string(r.Severity)}})
+		described = append(described, sarifRule{r.Name, sarifText{Text: r.Title}, sarifText{Text: r.Doc, Markdown: r.Doc}, map[string]string{"level": string(r.Severity)}, map[string]string{"confidence": string(r.Confidence)}})
 	}
 	results := []sarifResult{}
 	for _, d := range l {

@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	register(Rule{Name: "no-baseline", Severity: diag.Note, Title: "a trained model is evaluated and nothing simple beside it",
+	register(Rule{Name: "no-baseline", Severity: diag.Note, Confidence: Certain, Title: "a trained model is evaluated and nothing simple beside it",
 		Doc: "A box around a round organ already has a Dice near 0.8. A number means something beside that of doing nothing clever: evaluate `box_fill` or `box_ellipse` on the same data.",
 		run: func(x *pass) {
 			baseline := map[string]bool{}

@@ -8,7 +8,7 @@ import (
 )
 
 func init() {
-	register(Rule{Name: "no-seed", Severity: diag.Note, Title: "a training or a split does not say its seed",
+	register(Rule{Name: "no-seed", Severity: diag.Note, Confidence: Certain, Title: "a training or a split does not say its seed",
 		Doc: "Without `seed:` the seed is 0: the run can be repeated, but a reader cannot see that the result is that of one seed, and a sweep over seeds has nothing to change. Write `seed: seed` with a param.",
 		run: func(x *pass) {
 			x.each(func(n *ir.Node) {

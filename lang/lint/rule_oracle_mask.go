@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	register(Rule{Name: "oracle-mask", Severity: diag.Warning, Title: "the reference chooses among the proposed masks",
+	register(Rule{Name: "oracle-mask", Severity: diag.Warning, Confidence: Certain, Title: "the reference chooses among the proposed masks",
 		Doc: "`select: oracle` takes, of the masks a model proposes, the one nearest to the truth, which nobody has when the model is used. The result is an upper bound. Use it only to compare with papers that did so, and say so.",
 		run: func(x *pass) {
 			x.each(func(n *ir.Node) {

@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	register(Rule{Name: "patient-leak", Severity: diag.Error, Title: "training and test data come from two different splits of the same patients",
+	register(Rule{Name: "patient-leak", Severity: diag.Error, Confidence: Certain, Title: "training and test data come from two different splits of the same patients",
 		Doc: "One split keeps every patient on one side. Two splits with other shares or another seed divide the same patients anew, so some of those trained on are tested on. Make one split and use its sides everywhere.",
 		run: func(x *pass) {
 			x.each(func(n *ir.Node) {

@@ -11,7 +11,7 @@ import (
 var personal = regexp.MustCompile(`(?i)^"(/home/[^/"]+|/users/[^/"]+|[a-z]:[/\\]+users[/\\]+[^/\\"]+|~)([/\\]|"$)`)
 
 func init() {
-	register(Rule{Name: "personal-path", Severity: diag.Warning, Title: "a path names a person's folder",
+	register(Rule{Name: "personal-path", Severity: diag.Warning, Confidence: Likely, Title: "a path names a person's folder",
 		Doc: "Nobody else has that folder, and its name goes into every copy of the script. Write a path relative to the data folder, which each machine sets with `--data` or MSEG_DATA.",
 		run: func(x *pass) {
 			var ignored diag.List

@@ -8,7 +8,7 @@ import (
 )
 
 func init() {
-	register(Rule{Name: "unreachable-expert", Severity: diag.Warning, Title: "no task of the training data reaches an expert",
+	register(Rule{Name: "unreachable-expert", Severity: diag.Warning, Confidence: Certain, Title: "no task of the training data reaches an expert",
 		Doc: "An expert of a route is trained by the tasks below its path, up to the next listed node. One that none of the training data's tasks reaches keeps its random weights. Remove it, or add data for it.",
 		run: func(x *pass) {
 			x.routed(func(entries []ir.Entry, places []*taxonomy.Place, complete bool, _ source.Span) {
@@ -20,7 +20,7 @@ func init() {
 				}
 			})
 		}})
-	register(Rule{Name: "unrouted-task", Severity: diag.Note, Title: "a task has no route of its own",
+	register(Rule{Name: "unrouted-task", Severity: diag.Note, Confidence: Certain, Title: "a task has no route of its own",
 		Doc: "Tasks below no listed path share the expert under `else`. That may be meant; if not, list their part of the tree.",
 		run: func(x *pass) {
 			x.routed(func(entries []ir.Entry, places []*taxonomy.Place, _ bool, at source.Span) {

@@ -8,7 +8,7 @@ import (
 )
 
 func init() {
-	register(Rule{Name: "single-seed", Severity: diag.Warning, Title: "trained models are compared with one seed each",
+	register(Rule{Name: "single-seed", Severity: diag.Warning, Confidence: Certain, Title: "trained models are compared with one seed each",
 		Doc: "Two trainings of one recipe with two seeds differ, often by as much as two recipes do. A test over samples does not see that: it treats the weights as given. Train each arm with several seeds, " +
 			"`[m |> pretrain(seed: s) |> evaluate(d) for s in 0..4]`, and look at the spread before calling a difference an improvement.",
 		run: func(x *pass) {

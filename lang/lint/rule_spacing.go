@@ -10,7 +10,7 @@ import (
 )
 
 func init() {
-	register(Rule{Name: "no-spacing", Severity: diag.Warning, Title: "a distance in millimetres is measured on images without spacing",
+	register(Rule{Name: "no-spacing", Severity: diag.Warning, Confidence: Certain, Title: "a distance in millimetres is measured on images without spacing",
 		Doc: "PNG and npy files do not say how large a pixel is, so a pixel counts as one millimetre and the number is in pixels whatever its name. Measure in px, or keep the images in a format with spacing (NIfTI, NRRD, MetaImage).",
 		run: func(x *pass) {
 			x.each(func(n *ir.Node) {

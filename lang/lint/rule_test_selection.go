@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	register(Rule{Name: "test-selection", Severity: diag.Error, Title: "the checkpoint was chosen on the data of the result",
+	register(Rule{Name: "test-selection", Severity: diag.Error, Confidence: Certain, Title: "the checkpoint was chosen on the data of the result",
 		Doc: "`validate:` chooses the checkpoint that is kept. When the result is then measured on the same data, the best of many looks is reported as if it were the only one. Give the split " +
 			"three sides: train, val to choose, test to report.",
 		run: func(x *pass) {

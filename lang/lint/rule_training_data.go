@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	register(Rule{Name: "training-data", Severity: diag.Error, Title: "a model is evaluated on data it was trained on",
+	register(Rule{Name: "training-data", Severity: diag.Error, Confidence: Certain, Title: "a model is evaluated on data it was trained on",
 		Doc: "A network can learn its training images by heart, so a result on them says nothing about others. Evaluate on a side of a split that no training has seen: `evaluate(parts.test)`. " +
 			"The rule follows a model through all its trainings, and data through where, take, prep and sums.",
 		run: func(x *pass) {

@@ -8,7 +8,7 @@ import (
 )
 
 func init() {
-	register(Rule{Name: "window-modality", Severity: diag.Error, Title: "a window of Hounsfield units is applied to images that have none",
+	register(Rule{Name: "window-modality", Severity: diag.Error, Confidence: Certain, Title: "a window of Hounsfield units is applied to images that have none",
 		Doc: "Hounsfield units are calibrated only in CT. The numbers of an MR or ultrasound image have another meaning in every scan, so a fixed window cuts off what it should show. Use `percentile(0.5 % .. 99.5 %)`.",
 		run: func(x *pass) {
 			x.each(func(n *ir.Node) {

@@ -269,6 +269,9 @@ func (l *scanner) bad(start, w int) {
 		}
 		l.pos += n
 	}
+	if l.foreignString(start, w) {
+		return
+	}
 	text := l.text[start:l.pos]
 	span := source.Span{File: l.file, Start: start, End: l.pos}
 	d := l.diags.Add(diag.BadCharacter, span, "unexpected character %q", text)
@@ -288,6 +291,28 @@ func (l *scanner) bad(start, w int) {
 		d.Help = "units are " + strings.Join(Units, " ")
 	}
 	l.emit(Token{Bad, text, start, l.pos})
+}
+
+// foreignString takes a text in quotes of another kind, closed on its line, as the one mistake that it is.
+func (l *scanner) foreignString(start, w int) bool {
+	closing, ok := map[string]string{"'": "'", "‘": "’", "“": "”", "`": "`"}[l.text[start:start+w]]
+	if !ok {
+		return false
+	}
+	inside, _, _ := strings.Cut(l.text[start+w:], "\n")
+	inside, _, closed := strings.Cut(inside, closing)
+	if !closed {
+		return false
+	}
+	l.pos = start + w + len(inside) + len(closing)
+	span := source.Span{File: l.file, Start: start, End: l.pos}
+	d := l.diags.Add(diag.BadCharacter, span, "found a text in %s…%s, expected one in double quotes", l.text[start:start+w], closing)
+	d.Help = `strings are written "…"`
+	if !strings.ContainsAny(inside, "\"\\") {
+		d.Fixes = []diag.Fix{{Message: "write double quotes", Span: span, Replacement: `"` + inside + `"`, Safe: true}}
+	}
+	l.emit(Token{Bad, l.text[start:l.pos], start, l.pos})
+	return true
 }
 
 // unquote returns the value of a quoted string, or the escape that is wrong.

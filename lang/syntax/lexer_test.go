@@ -108,7 +108,8 @@ func TestLexerReportsWhatItCannotRead(t *testing.T) {
 		{"empty escape", `"\u{}"`, `BAD:"\u{}"`, diag.BadString},
 		{"one mistake for a row of strange characters", "a = $$§ b", "i:a = BAD:$$§ i:b", diag.BadCharacter},
 		{"semicolon", "a;", "i:a BAD:;", diag.BadCharacter},
-		{"typographic quote", "a = “b”", "i:a = BAD:“ i:b BAD:”", diag.BadCharacter},
+		{"typographic quote", "a = “b”", "i:a = BAD:“b”", diag.BadCharacter},
+		{"a quote that is not closed", "a = “b", "i:a = BAD:“ i:b", diag.BadCharacter},
 		{"broken UTF-8", "a = \xff\xfe", "i:a = BAD:\xff\xfe", diag.BadCharacter},
 		{"unknown unit", "3pixels", "n:3 BAD:pixels", diag.WrongUnit},
 	} {

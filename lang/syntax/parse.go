@@ -217,6 +217,11 @@ func (c *converter) syntaxError(seg segment, err error) {
 		d.Help = "a sweep is written [value for name in list]"
 	case tok.Text == "," && inner == "(" && f.expected == `")"`, tok.Text == "," && tok.Type == Punct && len(open) == 0:
 		d.Help = "a list is written [a, b]"
+	case tok.Type == Ident && prev.Type == Number:
+		d.Help = "units are " + strings.Join(Units, " ")
+		if s := diag.Suggest(tok.Text, Units); s != "" {
+			d.Help = "did you mean " + s + "?"
+		}
 	case inner == "{" && tok.Type != EOF && prev.Type == Ident && strings.HasPrefix(f.expected, `":"`):
 		d.Help = "write `" + prev.Text + ": …`, or separate two entries by a comma or a line break"
 	}

@@ -6,7 +6,7 @@
 //	number  int  number<px>  number<px,mm>  string  bool  path  any
 //	range<HU>  list<metric>  map<task>  word<axis>  predicate  file
 //	data prep split taxonomy experts model eval compare figure report
-//	loss metric optimizer schedule prompt gate expert keep augment measure block network
+//	loss metric optimizer schedule prompt gate expert keep stop augment measure block network
 //	tensor
 //	a | b
 package types
@@ -57,7 +57,7 @@ func ListOf(elem Type) Type { return Type{Base: "list", Elem: &elem} }
 // Kinds are the types a binding may declare.
 var Kinds = []string{"data", "prep", "split", "taxonomy", "experts", "model", "eval", "compare", "figure", "report"}
 
-var plain = []string{"number", "int", "string", "bool", "path", "any", "predicate", "file", "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "augment", "measure", "block", "network", "tensor", "range", "list", "map"}
+var plain = []string{"number", "int", "string", "bool", "path", "any", "predicate", "file", "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "stop", "augment", "measure", "block", "network", "tensor", "range", "list", "map"}
 
 // Parse reads a type as written in the registry. It panics on a malformed text: the registry is checked by a test.
 func Parse(s string) Type {

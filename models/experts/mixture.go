@@ -43,14 +43,14 @@ func (c Config) fused(s *graph.Scope, tokens, gate *gx.Node) *gx.Node {
 	}
 
 	// N = Σ_e b_e hidden units of all experts side by side.
-	hidden := gx.Einsum("btc,nc->btn", tokens, gx.Concatenate(down, 0))
+	hidden := graph.Einsum("btc,nc->btn", tokens, gx.Concatenate(down, 0))
 	hidden = gx.Add(hidden, gx.Reshape(gx.Concatenate(downBias, 0), 1, 1, -1))
 	hidden = graph.GELU(hidden) // (B,HW,N)
 	hidden = graph.Dropout(s, "adapter_dropout", hidden, c.Dropout)
 
 	share := gx.MatMul(gate, c.ownership(gate))                                                // (B,N): the weight of each unit's expert
 	hidden = gx.Mul(hidden, gx.Reshape(share, b, 1, -1))                                       // (B,HW,N)
-	sum := gx.Einsum("btn,cn->btc", hidden, gx.Concatenate(up, 1))                             // (B,HW,C)
+	sum := graph.Einsum("btn,cn->btc", hidden, gx.Concatenate(up, 1))                          // (B,HW,C)
 	return gx.Add(sum, gx.Reshape(gx.MatMul(gate, gx.Concatenate(upBias, 0)), b, 1, channels)) // Σ_e gate_e · bias_e
 }
 

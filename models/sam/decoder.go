@@ -90,7 +90,7 @@ func (c Config) paint(s *graph.Scope, tokens, image *gx.Node, fine []*gx.Node) *
 		token := gx.Squeeze(gx.Slice(tokens, gx.AxisRange(), gx.AxisElem(i)), 1) // (B,C)
 		brushes[i] = perceptron(s.In("output_hypernetworks_mlps.%d", i), token, c.Prompt, width, 3)
 	}
-	return gx.Einsum("bmc,bhwc->bmhw", gx.Stack(brushes, 1), x)
+	return graph.Einsum("bmc,bhwc->bmhw", gx.Stack(brushes, 1), x)
 }
 
 // perceptron is depth linear layers with ReLU between them: (B,in) to (B,out).

@@ -42,13 +42,14 @@ func (c Config) Encode(s *graph.Scope, in graph.Inputs) (embedding *gx.Node, gat
 	}
 	for i := range c.Depth {
 		var gate *gx.Node
+		x = s.Block(x)
 		x, gate = c.block(s.In("blocks.%d", i), i, context, x) // (B,G,G,C)
 		if gate != nil {
 			gates = append(gates, gate)
 		}
 	}
 
-	x = c.neck(s.In("neck"), x) // (B,G,G,Prompt)
+	x = c.neck(s.In("neck"), s.Unblock(x)) // (B,G,G,Prompt)
 	s.Tap("image_embedding", x)
 	return x, gates
 }

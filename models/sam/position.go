@@ -6,6 +6,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	gx "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/mseg-lang/mseg/ops/graph"
 )
 
 // padToWindows extends a token grid to the right and below, so that both sides
@@ -92,8 +94,8 @@ func attendWithPositions(q, k, v, rh, rw *gx.Node) *gx.Node {
 	size := rh.Shape().Dim(0)
 
 	grid := gx.Reshape(q, n, size, size, d)
-	alongRows := gx.Einsum("nhwd,hkd->nhwk", grid, rh) // (N,S,S,S)
-	alongCols := gx.Einsum("nhwd,wkd->nhwk", grid, rw) // (N,S,S,S)
+	alongRows := graph.Einsum("nhwd,hkd->nhwk", grid, rh) // (N,S,S,S)
+	alongCols := graph.Einsum("nhwd,wkd->nhwk", grid, rw) // (N,S,S,S)
 
 	query := gx.Concatenate([]*gx.Node{
 		gx.MulScalar(q, 1/math.Sqrt(float64(d))),
@@ -105,8 +107,8 @@ func attendWithPositions(q, k, v, rh, rw *gx.Node) *gx.Node {
 		gx.BroadcastToDims(gx.InsertAxes(coordinates(q, size), 0), n, tokens, 2*size),
 	}, -1) // (N,S²,d+2S)
 
-	weights := gx.Softmax(gx.Einsum("nqd,nkd->nqk", query, key), -1)
-	return gx.Einsum("nqk,nkd->nqd", weights, v)
+	weights := gx.Softmax(graph.Einsum("nqd,nkd->nqk", query, key), -1)
+	return graph.Einsum("nqk,nkd->nqd", weights, v)
 }
 
 // coordinates marks the row and the column of each token of a square:

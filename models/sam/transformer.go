@@ -67,8 +67,8 @@ func (c Config) attention(s *graph.Scope, q, k, v *gx.Node, narrow int) *gx.Node
 	}
 	b, n := q.Shape().Dim(0), q.Shape().Dim(1)
 	q, k, v = heads("q_proj", q), heads("k_proj", k), heads("v_proj", v)
-	logits := gx.MulScalar(gx.Einsum("bhnd,bhmd->bhnm", q, k), 1/math.Sqrt(float64(d)))
-	y := gx.Einsum("bhnm,bhmd->bhnd", graph.Softmax(logits), v)
+	logits := gx.MulScalar(graph.Einsum("bhnd,bhmd->bhnm", q, k), 1/math.Sqrt(float64(d)))
+	y := graph.Einsum("bhnm,bhmd->bhnd", graph.Softmax(logits), v)
 	y = gx.Reshape(gx.TransposeAllAxes(y, 0, 2, 1, 3), b, n, width)
 	return graph.Linear(s.In("out_proj"), y, c.Prompt, true)
 }

@@ -106,11 +106,12 @@ func (c Config) Network() graph.Network {
 // twice is convolution, norm and activation, two times. The norm takes the
 // mean away, so the convolutions need no bias.
 func twice(s *graph.Scope, x *gx.Node, channels int) *gx.Node {
+	x = s.Block(x)
 	for i := range 2 {
 		x = graph.Conv2d(s.In("conv%d", i), x, channels, graph.Conv{Kernel: 3, Padding: 1, NoBias: true})
 		x = graph.LeakyReLU(graph.InstanceNorm(s.In("norm%d", i), x, instanceNormEps, true), slope)
 	}
-	return x
+	return s.Unblock(x)
 }
 
 // filled is 1 in pixels from x0 to x1 and from y0 to y1, both included, and 0

@@ -23,6 +23,10 @@
 // become shifted matrix products on go, means are reduced axis by axis there,
 // and no layer relies on a gradient that is known to be wrong.
 //
+// A step may compute its products in half precision ([Precision]) and some of
+// its activations twice ([Scope.Block]), and what a program needs of memory is
+// estimated from its graph before it is compiled ([MemoryError]).
+//
 // Random numbers (first values, dropout) are drawn on the host from streams
 // seeded by purpose and name, so both backends see the same ones, and adding a
 // parameter changes no other.

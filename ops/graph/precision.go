@@ -28,7 +28,9 @@ const (
 	F16     Precision = "f16"  // 11 bits of mantissa, up to 65504: the loss is scaled
 )
 
-func (p Precision) check(b *Backend) error {
+// Check returns an error for a precision that is not known, or that a backend
+// cannot compute in.
+func (p Precision) Check(b *Backend) error {
 	switch p {
 	case "", Float32:
 	case BF16, F16:

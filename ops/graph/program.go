@@ -108,6 +108,7 @@ type code struct {
 	float  dtypes.DType
 	inputs []Shape
 	feeds  []feed
+	need   int64 // bytes, see need
 }
 
 func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body func(c *construction) []*Node) (*code, error) {
@@ -133,13 +134,17 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 			}
 		}
 		x.feeds = c.feeds
+		x.need = need(x.g, b.kind == "go", outputs)
+		if err := b.fits(x.need); err != nil {
+			panic(err)
+		}
 		if err := x.g.Compile(outputs...); err != nil {
 			panic(err)
 		}
 	})
 	if err != nil {
 		x.free()
-		return nil, fmt.Errorf("building %s: %w", name, err)
+		return nil, fmt.Errorf("building %s: %w", name, shortage(err))
 	}
 	return x, nil
 }
@@ -197,7 +202,7 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 		}
 		results = x.g.RunWithBuffers(buffers, make([]bool, len(args)), 0)
 	})
-	return results, err
+	return results, shortage(err)
 }
 
 func (x *code) checkInputs(inputs []Value) error {

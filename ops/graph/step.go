@@ -153,7 +153,7 @@ func (cfg StepConfig) check(b *Backend) error {
 	if !(cfg.Average >= 0 && cfg.Average < 1) {
 		return fmt.Errorf("the moving average keeps %g of itself, expected at least 0 and below 1", cfg.Average)
 	}
-	if err := cfg.Precision.check(b); err != nil {
+	if err := cfg.Precision.Check(b); err != nil {
 		return err
 	}
 	return cfg.Scaling.check()
@@ -310,3 +310,7 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // Nodes is the size of the graph, for checks that something is computed more
 // than once.
 func (st *Step) Nodes() int { return len(st.code.g.Nodes()) }
+
+// Memory is a lower estimate of the bytes that a step holds at its worst
+// moment, parameters and state included.
+func (st *Step) Memory() int64 { return max(st.code.need, st.apply.memory()) }

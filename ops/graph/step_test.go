@@ -451,7 +451,8 @@ func TestRecomputedBlocksGiveTheSameGradient(t *testing.T) {
 		}
 		kept, keptParams := started(t, b, StepConfig{}, rowShapes(4), deep)
 		again, againParams := started(t, b, StepConfig{Recompute: true}, rowShapes(4), deep)
-		if a, z := kept.Nodes(), again.Nodes(); z <= a {
+		// The barriers alone are 4 nodes.
+		if a, z := kept.Nodes(), again.Nodes(); z < a+40 {
 			t.Errorf("the step has %d nodes with recomputation, %d without: nothing is computed again", z, a)
 		}
 		for i := range uint64(3) {

@@ -25,8 +25,13 @@ const (
 	stepsKey    = "mseg.adamw.steps"
 	scalingKey  = "mseg.scaling" // JSON of scaling
 
-	lastFile = "last.safetensors"
-	bestFile = "best.safetensors"
+)
+
+// Names of the files in a run's folder: the state after the last step that was
+// saved, and the parameters of the best epoch.
+const (
+	LastFile = "last.safetensors"
+	BestFile = "best.safetensors"
 )
 
 // progress is how far a run has come.

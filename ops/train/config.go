@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/mseg-lang/mseg/ops/graph"
 )
@@ -54,6 +55,9 @@ type Config struct {
 	// CheckpointSteps writes a checkpoint every so many steps too; 0: only
 	// after each epoch and when the run is interrupted.
 	CheckpointSteps int
+	// CheckpointAfter writes one too at the first step that ends so long after
+	// the last checkpoint; 0: never. When it is written decides no number.
+	CheckpointAfter time.Duration
 	// Resume continues from last.safetensors in Dir, if it is there.
 	Resume bool
 

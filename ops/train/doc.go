@@ -7,13 +7,21 @@
 // last batch of an epoch is filled up with samples of weight zero, so that one
 // shape is compiled and the loss is the mean over the real samples.
 //
+// A step changes the parameters once. It may be made of several batches
+// ([Config.Accumulate]), its gradient be bounded, parts of the network have
+// rates of their own or no weight decay, and a moving average of the parameters
+// be kept beside them and judged in their place. Products may be computed in
+// half precision, and activations twice instead of being kept. What is not asked
+// for costs nothing and changes no number.
+//
 // It promises:
 //
 //   - Everything random is drawn on the host, from a stream decided by a seed, a
 //     purpose, and the epoch and sample it is for. So the same configuration
 //     gives the same examples on every backend, and on the same backend the
 //     same numbers; changing one seed changes nothing the others decide.
-//   - A checkpoint holds parameters, optimiser state and counters, and a run
+//   - A checkpoint holds the trained parameters, what the optimiser remembers,
+//     average, loss scale and counters, and a run
 //     continued from it ends with the same bits as one that was never stopped.
 //     Checkpoints replace each other atomically; an interrupted run leaves one
 //     of the step at which it stopped.

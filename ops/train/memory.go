@@ -1,3 +1,39 @@
 package train
 
-func (r *run) explained(err error) error { return err }
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mseg-lang/mseg/ops/graph"
+)
+
+// batchBytes is the size of a batch on the host: image, target, and what is
+// small beside them.
+func batchBytes(count, side int) int64 {
+	return int64(count) * int64(side) * int64(side) * 4 * 4
+}
+
+// fits checks that the batches themselves find a place: two are filled in turn
+// while a third copy is with the device.
+func (c *Config) fits() error {
+	return c.explained(graph.FitsHost(3 * batchBytes(c.BatchSize, c.Size)))
+}
+
+// explained adds to a want of memory what can be done about it.
+func (c *Config) explained(err error) error {
+	var want *graph.MemoryError
+	if err == nil || !errors.As(err, &want) {
+		return err
+	}
+	var advice []string
+	if c.BatchSize > 1 {
+		half := max(c.BatchSize/2, 1)
+		advice = append(advice, fmt.Sprintf("lower the batch of %d (batch: %d with accumulate: %d takes the same steps)", c.BatchSize, half, c.parts()*((c.BatchSize+half-1)/half)))
+	}
+	advice = append(advice, fmt.Sprintf("lower the image of %d px", c.Size))
+	if !c.Recompute {
+		advice = append(advice, "set recompute: true, which keeps fewer activations")
+	}
+	return fmt.Errorf("%w; %s", err, strings.Join(advice, ", or "))
+}

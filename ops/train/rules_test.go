@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
@@ -139,6 +142,40 @@ func TestAnyStepCanBeTheLastBeforeAResume(t *testing.T) {
 	}
 }
 
+// A run that is killed has no time to save: it goes on from the last checkpoint
+// that was written on the way, which a copy of the file stands for here.
+func TestCheckpointsWithinAnEpoch(t *testing.T) {
+	b := open(t, "go")
+	cfg := config()
+	cfg.Epochs, cfg.BatchSize, cfg.Schedule = 2, 1, Schedule{}
+	whole := mustRun(t, b, tiny, sound(5), cfg)
+	cfg.Dir, cfg.Resume, cfg.CheckpointAfter = t.TempDir(), true, time.Nanosecond
+	copied := t.TempDir()
+	cfg.Progress = func(e Event) {
+		if e.Phase == "training" && e.Step == 4 {
+			data, err := os.ReadFile(filepath.Join(cfg.Dir, LastFile)) // of step 3
+			if err == nil {
+				err = os.WriteFile(filepath.Join(copied, LastFile), data, 0o644)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	mustRun(t, b, tiny, sound(5), cfg)
+	cfg.Dir = copied
+	first := 0
+	cfg.Progress = func(e Event) {
+		if first == 0 {
+			first = e.Step
+		}
+	}
+	rest := mustRun(t, b, tiny, sound(5), cfg)
+	if first != 4 || !same(bits(t, whole), bits(t, rest)) {
+		t.Errorf("the run went on with step %d, want 4; equal numbers: %v", first, same(bits(t, whole), bits(t, rest)))
+	}
+}
+
 func TestScaledHalfPrecisionResumes(t *testing.T) {
 	b := open(t, "xla")
 	base := func() Config {
@@ -197,12 +234,15 @@ func TestProlongedRunIsTheLongRun(t *testing.T) {
 func TestAverageIsWhatIsValidatedAndReturned(t *testing.T) {
 	b := open(t, "go")
 	cfg := config()
-	cfg.Epochs, cfg.Validation, cfg.Schedule = 2, sound(3), Schedule{}
+	cfg.Epochs, cfg.Validation, cfg.Schedule = 4, sound(3), Schedule{}
 	plain := mustRun(t, b, tiny, sound(6), cfg)
 	cfg.Average = 0.9
 	averaged := mustRun(t, b, tiny, sound(6), cfg)
-	if plain.History[1].Loss != averaged.History[1].Loss {
+	if plain.History[3].Loss != averaged.History[3].Loss {
 		t.Error("the average changes what is trained")
+	}
+	if *plain.History[3].Dice == *averaged.History[3].Dice {
+		t.Fatal("average and parameters have one Dice; the test tells nothing")
 	}
 	if same(bits(t, &Result{Params: plain.Params}), bits(t, &Result{Params: averaged.Params})) {
 		t.Error("the result is not the average")
@@ -216,13 +256,13 @@ func TestAverageIsWhatIsValidatedAndReturned(t *testing.T) {
 	placed := b.Place(averaged.Params)
 	defer placed.Free()
 	dice, err := p.meanDice(context.Background(), placed, sound(3))
-	if err != nil || dice != *averaged.History[1].Dice {
-		t.Errorf("the average has Dice %g, recorded is %g (%v)", dice, *averaged.History[1].Dice, err)
+	if err != nil || dice != *averaged.History[3].Dice {
+		t.Errorf("the average has Dice %g, recorded is %g (%v)", dice, *averaged.History[3].Dice, err)
 	}
 	_, state, _, _, err := func() (*graph.Params, *graph.OptimizerState, progress, bool, error) {
 		cfg.Dir = t.TempDir()
 		mustRun(t, b, tiny, sound(6), cfg)
-		return load(cfg.Dir+"/"+lastFile, settingsOf(t, cfg, 6), []string{"adamw.first", "adamw.second", "average"})
+		return load(cfg.Dir+"/"+LastFile, settingsOf(t, cfg, 6), []string{"adamw.first", "adamw.second", "average"})
 	}()
 	if err != nil || state.Slots["average"].Len() == 0 || state.Slots["average"].Len() != state.Slots["adamw.first"].Len() {
 		t.Errorf("the checkpoint holds no average: %v", err)
@@ -325,6 +365,12 @@ func TestSchedulesAreTorchs(t *testing.T) {
 	for epoch := range 30 {
 		if got, want := s.Rate(1, epoch*7, 7, 30), math.Pow(0.5, float64(epoch/3)); got != want {
 			t.Errorf("epoch %d has the rate %g, want %g", epoch, got, want)
+		}
+	}
+	tenth := Schedule{Kind: "step_decay", Every: 0.1, Factor: 0.5}
+	for step := range 10 { // 0.3/0.1 is less than 3
+		if got, want := tenth.Rate(1, step, 10, 1), math.Pow(0.5, float64(step)); got != want {
+			t.Errorf("step %d has the rate %g, want %g", step, got, want)
 		}
 	}
 }
@@ -444,5 +490,20 @@ func TestNaNInAPartNamesThePart(t *testing.T) {
 	var bad *NotFiniteError
 	if !errors.As(err, &bad) || !slices.Contains(bad.Samples, "ellipse e") || len(bad.Samples) != 2 {
 		t.Fatalf("training on an image with NaN in parts of two returned %v", err)
+	}
+}
+
+func TestBatchThatCannotFitIsToldBeforeItIsMade(t *testing.T) {
+	cfg := config()
+	cfg.BatchSize = 1 << 30 // some 10 TB
+	_, err := Run(context.Background(), open(t, "go"), tiny, nil, sound(2), cfg)
+	var want *graph.MemoryError
+	if !errors.As(err, &want) || want.Needed != 3*16*side*side<<30 {
+		t.Fatalf("a batch of 2³⁰ gives %v", err)
+	}
+	for _, part := range []string{"TiB are needed", "GiB are free", "lower the batch of 1073741824 (batch: 536870912 with accumulate: 2 takes the same steps)", "image of 24 px", "recompute: true"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in %v", part, err)
+		}
 	}
 }

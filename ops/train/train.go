@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +52,7 @@ type run struct {
 	settings settings
 	progress progress
 	best     *graph.Params
+	saved    time.Time // of the last checkpoint, or the start
 }
 
 // Run trains the network. params are the values to start from and are not
@@ -66,9 +66,12 @@ func Run(ctx context.Context, b *graph.Backend, net graph.Network, params *graph
 	}
 	each := cfg.BatchSize * cfg.parts()
 	r := &run{cfg: cfg, data: data, perEpoch: (data.Len() + each - 1) / each}
+	if err := cfg.fits(); err != nil {
+		return nil, err
+	}
 	r.report(Event{Phase: "compiling"})
 	if err := r.compile(b, net); err != nil {
-		return nil, err
+		return nil, cfg.explained(err)
 	}
 	defer r.free()
 	if err := r.start(b, params); err != nil {
@@ -154,7 +157,7 @@ func (r *run) start(b *graph.Backend, given *graph.Params) error {
 	r.settings = r.cfg.settings(r.data.Len(), r.step.Trained())
 	var state *graph.OptimizerState
 	if r.cfg.Resume {
-		saved, opt, p, ok, err := load(r.file(lastFile), r.settings, r.step.Slots())
+		saved, opt, p, ok, err := load(r.file(LastFile), r.settings, r.step.Slots())
 		if err != nil {
 			return err
 		}
@@ -165,11 +168,11 @@ func (r *run) start(b *graph.Backend, given *graph.Params) error {
 			}
 			state, r.progress = opt, p
 			if p.Step > r.perEpoch*r.cfg.Epochs {
-				return fmt.Errorf("%s has already been trained for %d steps, %d are asked for", r.file(lastFile), p.Step, r.perEpoch*r.cfg.Epochs)
+				return fmt.Errorf("%s has already been trained for %d steps, %d are asked for", r.file(LastFile), p.Step, r.perEpoch*r.cfg.Epochs)
 			}
 		}
 		if ok && p.BestEpoch > 0 {
-			best, err := loadBest(r.file(bestFile))
+			best, err := loadBest(r.file(BestFile))
 			if err != nil {
 				return fmt.Errorf("the best parameters so far are needed to continue: %w", err)
 			}
@@ -180,73 +183,6 @@ func (r *run) start(b *graph.Backend, given *graph.Params) error {
 	}
 	r.params = b.Place(params)
 	return r.step.Start(r.params, state)
-}
-
-// completed adds first values for the parameters that are not given.
-func completed(given *graph.Params, specs []graph.Spec, seed uint64) (*graph.Params, error) {
-	if given == nil {
-		return graph.Initialise(specs, seed)
-	}
-	params := graph.NewParams()
-	for _, name := range given.Names() {
-		t, _ := given.Get(name)
-		if err := params.Set(name, t); err != nil {
-			return nil, err
-		}
-	}
-	var missing []graph.Spec
-	for _, spec := range specs {
-		switch t, ok := params.Get(spec.Name); {
-		case !ok:
-			missing = append(missing, spec)
-		case !slices.Equal(t.Dims, spec.Dims):
-			return nil, fmt.Errorf("parameter %q has shape %v, the network needs %v", spec.Name, t.Dims, spec.Dims)
-		}
-	}
-	first, err := graph.Initialise(missing, seed)
-	if err != nil {
-		return nil, err
-	}
-	for _, spec := range missing {
-		t, _ := first.Get(spec.Name)
-		if err := params.Set(spec.Name, t); err != nil {
-			return nil, err
-		}
-	}
-	return params, nil
-}
-
-// replaced is a set in which the tensors of another take the place of its own.
-func replaced(params, by *graph.Params) (*graph.Params, error) {
-	out := graph.NewParams()
-	for _, name := range params.Names() {
-		t, _ := params.Get(name)
-		if other, ok := by.Get(name); ok {
-			if !slices.Equal(other.Dims, t.Dims) {
-				return nil, fmt.Errorf("the checkpoint's parameter %q has shape %v, the network needs %v", name, other.Dims, t.Dims)
-			}
-			t = other
-		}
-		if err := out.Set(name, t); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// trained are the tensors of a set that training changes.
-func (r *run) trained(params *graph.Params) (*graph.Params, error) {
-	out := graph.NewParams()
-	for _, name := range r.step.Trained() {
-		t, ok := params.Get(name)
-		if !ok {
-			return nil, fmt.Errorf("parameter %q is missing", name)
-		}
-		if err := out.Set(name, t); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }
 
 func (r *run) file(name string) string { return filepath.Join(r.cfg.Dir, name) }
@@ -278,6 +214,7 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	total := r.perEpoch * r.cfg.Epochs
 	last := time.Now()
+	r.saved = last
 	for r.progress.Step < total && !r.progress.Stopped {
 		if err := r.take(ctx, next, func(in *batch) { batches.free <- in }, &last); err != nil {
 			return err
@@ -287,7 +224,7 @@ func (r *run) loop(ctx context.Context) error {
 				return err
 			}
 			last = time.Now()
-		} else if n := r.cfg.CheckpointSteps; n > 0 && r.progress.Step%n == 0 {
+		} else if r.due() {
 			if err := r.checkpoint(); err != nil {
 				return err
 			}
@@ -296,92 +233,10 @@ func (r *run) loop(ctx context.Context) error {
 	return nil
 }
 
-// samples are the places, in the order of an epoch, of the samples of batch
-// part of step k of the epoch; empty behind the last.
-func (r *run) samples(k, part int) (from, to int) {
-	from = min((k*r.cfg.parts()+part)*r.cfg.BatchSize, r.data.Len())
-	return from, min(from+r.cfg.BatchSize, r.data.Len())
-}
-
-// take makes one step.
-func (r *run) take(ctx context.Context, next func() (*batch, error), free func(*batch), last *time.Time) error {
-	done := r.progress.Step
-	epoch := done/r.perEpoch + 1
-	rate := r.cfg.Schedule.Rate(r.cfg.Rate, done, r.perEpoch, r.cfg.Epochs)
-	got, n, names, err := r.update(ctx, rate, next, free)
-	if errors.Is(err, graph.ErrNotFinite) {
-		return &NotFiniteError{Epoch: epoch, Step: done + 1, Loss: got.Loss, Samples: names, cause: err}
-	}
-	if err != nil {
-		return r.explained(err)
-	}
-	r.progress.Step++
-	r.progress.LossSum += got.Loss * float64(n)
-	r.progress.Samples += n
-	if got.Skipped {
-		r.progress.Skipped++
-	}
-	now := time.Now()
-	r.report(Event{
-		Phase: "training", Epoch: epoch, Step: r.progress.Step,
-		Loss: got.Loss, GradientNorm: got.GradientNorm, Rate: rate, Skipped: got.Skipped,
-		ImagesPerSecond: float64(n) / now.Sub(*last).Seconds(),
-	})
-	*last = now
-	return nil
-}
-
-// update takes the batches of one step and changes the parameters. It returns
-// the number of samples, and the names of those that an error is about.
-func (r *run) update(ctx context.Context, rate float64, next func() (*batch, error), free func(*batch)) (got *graph.StepResult, n int, names []string, err error) {
-	done, parts := r.progress.Step, r.cfg.parts()
-	if parts == 1 {
-		in, err := next()
-		if err != nil {
-			return nil, 0, nil, err
-		}
-		defer free(in)
-		got, err = r.step.Run(ctx, rate, r.dropout(fmt.Sprintf("step %d", done)), r.inputs(in)...)
-		return got, in.n, append([]string(nil), in.names[:in.n]...), err
-	}
-	k := done % r.perEpoch
-	from, _ := r.samples(k, 0)
-	_, to := r.samples(k, parts-1)
-	loss := 0.0
-	for part := range parts {
-		a, z := r.samples(k, part)
-		if a == z {
-			break
-		}
-		in, err := next()
-		if err != nil {
-			return nil, 0, nil, err
-		}
-		share := float64(z-a) / float64(to-from)
-		got, err = r.step.Accumulate(ctx, share, r.dropout(fmt.Sprintf("step %d, part %d", done, part)), r.inputs(in)...)
-		own := append([]string(nil), in.names[:in.n]...)
-		free(in)
-		if err != nil {
-			return got, in.n, own, err
-		}
-		names = append(names, own...)
-		loss += share * got.Loss
-	}
-	got, err = r.step.Update(ctx, rate)
-	if got != nil {
-		got.Loss = loss
-	}
-	return got, to - from, names, err
-}
-
-func (r *run) dropout(purpose string) uint64 {
-	return graph.Stream(r.cfg.Seeds.Dropout, purpose).Uint64()
-}
-
-// inputs are the arguments of the compiled step.
-func (r *run) inputs(in *batch) []graph.Value {
-	side, count := r.cfg.Size, len(in.weight)
-	return append(in.inputs(side), graph.Floats(in.target, count, side, side), graph.Floats(in.weight, count))
+// due says whether a checkpoint is to be written within an epoch.
+func (r *run) due() bool {
+	n, after := r.cfg.CheckpointSteps, r.cfg.CheckpointAfter
+	return n > 0 && r.progress.Step%n == 0 || after > 0 && time.Since(r.saved) >= after
 }
 
 // endEpoch validates, keeps the best parameters and writes a checkpoint.
@@ -411,7 +266,7 @@ func (r *run) endEpoch(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				if err := saveBest(r.file(bestFile), changed, record.Epoch, dice); err != nil {
+				if err := saveBest(r.file(BestFile), changed, record.Epoch, dice); err != nil {
 					return err
 				}
 			}
@@ -442,7 +297,8 @@ func (r *run) checkpoint() error {
 	if err != nil {
 		return err
 	}
-	return save(r.file(lastFile), params, state, r.progress, r.settings)
+	r.saved = time.Now()
+	return save(r.file(LastFile), params, state, r.progress, r.settings)
 }
 
 func (r *run) result() (*Result, error) {

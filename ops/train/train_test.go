@@ -255,7 +255,7 @@ func TestNaNStopsWithTheNamesOfTheBatch(t *testing.T) {
 	if bad.Epoch != 1 || !slices.Contains(bad.Samples, "ellipse e") || len(bad.Samples) > 3 {
 		t.Errorf("the error names epoch %d and samples %v; the NaN is in ellipse e", bad.Epoch, bad.Samples)
 	}
-	f, err := tensorfile.Read(filepath.Join(cfg.Dir, lastFile))
+	f, err := tensorfile.Read(filepath.Join(cfg.Dir, LastFile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/mseg-lang/mseg/interp/store"
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/ops/graph"
+	"github.com/mseg-lang/mseg/ops/train"
+)
+
+// Files of a finished training that a longer one can go on from, and the names they have in the folder of a training that runs.
+var prolonged = map[string]string{"state.safetensors": train.LastFile, "best-so-far.safetensors": train.BestFile}
+
+// lineage is the identity of a training but for its number of epochs.
+func (e *Engine) lineage(n *ir.Node) string {
+	m := *n
+	m.Args = slices.DeleteFunc(slices.Clone(n.Args), func(a ir.Arg) bool { return a.Name == "epochs" })
+	return e.hasher.Hash(&m)
+}
+
+// ancestor is the longest finished training that differs from a node in having fewer epochs.
+func (e *Engine) ancestor(n *ir.Node) (epochs int, key string) {
+	for epochs0, k := range e.store.Line(e.lineage(n)) {
+		if epochs0 > epochs && epochs0 < n.Int("epochs") {
+			epochs, key = epochs0, k
+		}
+	}
+	return epochs, key
+}
+
+// fixedLength is the schedule that decides every rate by the number of epochs, or "".
+func fixedLength(n *ir.Node) string {
+	s := n.Node("optimizer").Node("schedule").Op
+	if (train.Schedule{Kind: s}).NeedsTotal() {
+		return s
+	}
+	return ""
+}
+
+// prolongation says whether a training that must run has done a part of its epochs already.
+func (e *Engine) prolongation(n *ir.Node) string {
+	if n.Op != "train" && n.Op != "finetune" {
+		return ""
+	}
+	epochs, key := e.ancestor(n)
+	switch s := fixedLength(n); {
+	case key == "":
+		return ""
+	case s != "":
+		return fmt.Sprintf("%d epochs are done, but the rates of %s depend on the number of all, so it begins anew", epochs, s)
+	}
+	return fmt.Sprintf("goes on from epoch %d", epochs)
+}
+
+// prolong puts the state of a shorter training of the same line into the folder of this one, unless it has been begun itself.
+func (j *Job) prolong(dir string, b *graph.Backend) error {
+	if _, err := os.Stat(filepath.Join(dir, train.LastFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	epochs, key := j.ancestor(j.Node)
+	if key == "" {
+		return nil
+	}
+	if fixedLength(j.Node) != "" {
+		j.note("%s", j.prolongation(j.Node))
+		return nil
+	}
+	a, err := j.store.Get(key)
+	if errors.Is(err, store.ErrDamaged) {
+		j.note("%v; training begins anew", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	made, _ := a.Notes["backend"].(map[string]any)
+	if made["backend"] != b.Name() {
+		j.note("%d epochs are done, but on the backend %v, this is %s: training begins anew", epochs, made["backend"], b.Name())
+		return nil
+	}
+	if _, ok := a.Files["state.safetensors"]; !ok {
+		return nil
+	}
+	for from, to := range prolonged {
+		if _, ok := a.Files[from]; ok {
+			if err := a.Lend(from, filepath.Join(dir, to)); err != nil {
+				return err
+			}
+		}
+	}
+	j.note("goes on from epoch %d, where the same training with fewer epochs ended", epochs)
+	return nil
+}
+
+// keepState makes the state of a finished training part of its artefact, where a longer one could go on from it. The training's parameters
+// and the optimiser's tensors are what is kept: at most three or four times the weights that were trained.
+func (j *Job) keepState(dir string, w *store.Writer) error {
+	if fixedLength(j.Node) != "" {
+		return nil
+	}
+	for to, from := range prolonged {
+		err := w.Adopt(filepath.Join(dir, from), to)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

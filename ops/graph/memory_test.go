@@ -1,0 +1,133 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	gx "github.com/gomlx/gomlx/core/graph"
+)
+
+// free makes so many bytes the memory of the machine for a test.
+func free(t *testing.T, bytes int64) {
+	t.Helper()
+	before := freeMemory
+	freeMemory = func() int64 { return bytes }
+	t.Cleanup(func() { freeMemory = before })
+}
+
+// The fourth power of a 2048×2048 matrix: 16 MiB go in and stay the caller's, a
+// square and its square are 16 MiB each.
+func TestNeedOfAGraph(t *testing.T) {
+	const n = 2048
+	square := func(s *Scope, in []*Node) []*Node {
+		x := gx.MatMul(in[0], in[0])
+		return []*Node{gx.MatMul(x, x)}
+	}
+	eachBackend(t, func(t *testing.T, b *Backend) {
+		p, err := NewProgram(b, ProgramConfig{Name: "square"}, []Shape{F32(n, n)}, square)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Free()
+		if want := int64(3 * 4 * n * n); p.code.need != want {
+			t.Errorf("%s are needed, want %s", Bytes(p.code.need), Bytes(want))
+		}
+		free(t, p.code.need-1)
+		_, err = NewProgram(b, ProgramConfig{Name: "square"}, []Shape{F32(n, n)}, square)
+		var want *MemoryError
+		if !errors.As(err, &want) || want.Needed != p.code.need || want.Free != p.code.need-1 {
+			t.Fatalf("a program of %d bytes on a machine with one byte less gives %v", p.code.need, err)
+		}
+		if got := err.Error(); got != "building square: out of memory: 48.0 MiB are needed, 48.0 MiB are free" {
+			t.Error(got)
+		}
+	})
+}
+
+// A chain of products needs two of its links at a time, and all of them where
+// a gradient reads them again; a recomputed chain needs fewer.
+func TestNeedFollowsLifetimes(t *testing.T) {
+	const n, links = 64, 24
+	build := func(s *Scope, in []*Node) (*Node, []*Node) {
+		x := in[0]
+		for i := range links {
+			if i%6 == 0 {
+				x = s.Block(x)
+			}
+			x = GELU(Linear(s.In("%d", i), x, n, false))
+		}
+		return Mean(s, gx.Square(s.Unblock(x))), nil
+	}
+	b := openForTest(t, "go")
+	program, err := NewProgram(b, ProgramConfig{Name: "chain"}, []Shape{F32(64*n, n)}, func(s *Scope, in []*Node) []*Node {
+		loss, _ := build(s, in)
+		return []*Node{loss}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Free()
+	needs := map[bool]int64{}
+	for _, recompute := range []bool{false, true} {
+		st, err := NewStep(b, StepConfig{Name: "chain", Recompute: recompute}, []Shape{F32(64*n, n)}, build)
+		if err != nil {
+			t.Fatal(err)
+		}
+		needs[recompute] = st.code.need
+		st.Free()
+	}
+	one := int64(4 * 64 * n * n)
+	t.Logf("in links: forward %.1f, step %.1f, recomputed %.1f", float64(program.code.need)/float64(one), float64(needs[false])/float64(one), float64(needs[true])/float64(one))
+	if program.code.need > 8*one {
+		t.Errorf("forward needs %.1f links at a time", float64(program.code.need)/float64(one))
+	}
+	if needs[false] < links*one {
+		t.Errorf("a step needs %.1f links, it must keep %d", float64(needs[false])/float64(one), links)
+	}
+	if needs[true] > needs[false]*3/4 {
+		t.Errorf("a recomputed step needs %.1f links, one that is not %.1f", float64(needs[true])/float64(one), float64(needs[false])/float64(one))
+	}
+}
+
+// What XLA cannot allocate is told with its size, and the backend works on.
+func TestAllocationThatFailsOnXLA(t *testing.T) {
+	b := openForTest(t, "xla")
+	huge := func(s *Scope, in []*Node) []*Node {
+		return []*Node{gx.BroadcastToDims(in[0], 1<<20, 1<<20)} // 4 TiB
+	}
+	p, err := NewProgram(b, ProgramConfig{Name: "huge"}, []Shape{F32()}, huge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Free()
+	_, err = p.Call(context.Background(), nil, 0, Floats([]float32{1}))
+	var want *MemoryError
+	if !errors.As(err, &want) || want.Needed < 1<<42 || !strings.Contains(err.Error(), "4.0 TiB are needed") {
+		t.Fatalf("4 TiB give %v", err)
+	}
+	small, err := NewProgram(b, ProgramConfig{Name: "small"}, []Shape{F32()}, func(s *Scope, in []*Node) []*Node { return []*Node{gx.Add(in[0], in[0])} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer small.Free()
+	if r, err := small.Call(context.Background(), nil, 0, Floats([]float32{1})); err != nil || r.Outputs[0].Data[0] != 2 {
+		t.Errorf("after that, 1 + 1 is %v, %v", r, err)
+	}
+}
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 bytes", 1023: "1023 bytes", 1536: "1.5 KiB", 5 << 30: "5.0 GiB", 3 << 50: "3.0 PiB"} {
+		if got := Bytes(n); got != want {
+			t.Errorf("%d bytes are %q, want %q", n, got, want)
+		}
+	}
+	if err := fmt.Errorf("any other error"); shortage(err) != err {
+		t.Error("an error that is not about memory was changed")
+	}
+	if FreeMemory() < 1<<20 {
+		t.Errorf("%s are free", Bytes(FreeMemory()))
+	}
+}
