@@ -56,13 +56,15 @@ func RulesFor(axes int, residual bool) Rules {
 
 // Plan is a network and a batch that were decided from a fingerprint.
 type Plan struct {
-	Patch            []int
-	Features         []int
-	Kernels, Strides [][]int
-	Encoder, Decoder []int
-	Batch            int
-	Residual         bool
-	Values           int // of all maps of features of one image
+	Patch    []int   `json:"patch"` // px
+	Features []int   `json:"features"`
+	Kernels  [][]int `json:"kernels"`
+	Strides  [][]int `json:"strides"`
+	Encoder  []int   `json:"encoder"`
+	Decoder  []int   `json:"decoder"`
+	Residual bool    `json:"residual"`
+	Batch    int     `json:"batch"`
+	Values   int     `json:"values"` // of all maps of features of one image
 }
 
 // PlanFor follows nnU-Net's planner for a memory of so many GiB (8 unless told

@@ -50,8 +50,11 @@ type Staged struct {
 // modalities whose values mean the same in all images (CT): cut to Low..High,
 // then (x-Mean)/Deviation. All are in the units of the prepared image, 0..255.
 type Intensity struct {
-	Modality                   int // row in the modality table, see graph.Inputs
-	Low, High, Mean, Deviation float64
+	Modality  int     `json:"modality"` // row in the modality table, see graph.Inputs
+	Low       float64 `json:"low"`
+	High      float64 `json:"high"`
+	Mean      float64 `json:"mean"`
+	Deviation float64 `json:"deviation"`
 }
 
 // Validate reports the first thing that is wrong.
