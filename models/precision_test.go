@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mseg-lang/mseg/models/experts"
+	"github.com/mseg-lang/mseg/models/unet"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
@@ -62,11 +63,25 @@ func small() map[string]Config {
 	return map[string]Config{
 		"tiny with experts": {Architecture: "tiny", Image: 32, Experts: &experts.Config{Experts: 2, Bottleneck: 4, Embedding: 4, Scale: 0.1, Dropout: 0.1, Taxonomy: taxonomy}},
 		"unet":              {Architecture: "unet", Image: 32, Base: 4, Levels: 3},
+		"vit":               {Architecture: "vit", Image: 32},
+		"nnunet":            {Architecture: "nnunet", Image: 16, Plan: plan()},
+		"residual_unet":     {Architecture: "residual_unet", Image: 32, Base: 4, Levels: 3, Convolutions: []int{1, 2, 1}},
 	}
 }
 
+func plan() *unet.Plan {
+	rules := unet.RulesFor(2, false)
+	rules.Base = 4
+	p, err := unet.PlanFor(unet.Fingerprint{Shape: []int{16, 16}, Spacing: []float64{1, 1}, Values: 1e6, Outputs: 1}, rules, false, 8)
+	if err != nil {
+		panic(err)
+	}
+	return &p
+}
+
 // Activations that are computed again are those that would have been kept: to
-// the bit on go; XLA fuses differently.
+// the bit on go; XLA fuses differently. In residual blocks of convolutions the
+// gradients of two ways are added in another order.
 func TestRecomputationChangesNothing(t *testing.T) {
 	for name, cfg := range small() {
 		for _, backend := range []string{"go", "xla"} {
@@ -78,7 +93,7 @@ func TestRecomputationChangesNothing(t *testing.T) {
 				kept, keptParams := losses(t, b, cfg, func(*graph.StepConfig) {})
 				again, againParams := losses(t, b, cfg, func(c *graph.StepConfig) { c.Recompute = true })
 				limit := 0.0
-				if backend == "xla" {
+				if backend == "xla" || cfg.Architecture == "residual_unet" {
 					limit = 1e-4
 				}
 				for i := range kept {
@@ -86,7 +101,7 @@ func TestRecomputationChangesNothing(t *testing.T) {
 						t.Errorf("step %d: loss %.8f, recomputed %.8f", i+1, kept[i], again[i])
 					}
 				}
-				if backend == "xla" {
+				if limit > 0 {
 					return // Adam's steps magnify rounding; the losses say enough
 				}
 				for _, name := range keptParams.Names() {
@@ -105,7 +120,7 @@ func TestRecomputationChangesNothing(t *testing.T) {
 
 // SAM's is tested where a smaller one can be built, in models/sam.
 func TestHalfPrecisionTrainsWholeNetworks(t *testing.T) {
-	for name, cfg := range map[string]Config{"unet": small()["unet"]} {
+	for name, cfg := range map[string]Config{"unet": small()["unet"], "residual_unet": small()["residual_unet"]} {
 		t.Run(name, func(t *testing.T) {
 			b := openOrSkip(t, "xla")
 			want, _ := losses(t, b, cfg, func(*graph.StepConfig) {})

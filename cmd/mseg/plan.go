@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -42,7 +41,7 @@ func (c planCmd) Run(t *teller) error {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
-		if err := enc.Encode(map[string]any{"stages": append([]engine.Step{}, steps...), "routes": e.Routes(l.Program), "networks": e.NetworkPlans(context.Background(), l.Program), "to_run": work}); err != nil {
+		if err := enc.Encode(map[string]any{"stages": append([]engine.Step{}, steps...), "routes": e.Routes(l.Program), "networks": e.NetworkPlans(l.Program), "to_run": work}); err != nil {
 			return err
 		}
 	} else {
@@ -61,7 +60,7 @@ func (c planCmd) Run(t *teller) error {
 			fmt.Println()
 			fmt.Print(r)
 		}
-		for _, n := range e.NetworkPlans(context.Background(), l.Program) {
+		for _, n := range e.NetworkPlans(l.Program) {
 			fmt.Printf("\nnetwork %s\n  %s\n", n.Name, n.Text)
 		}
 		fmt.Printf("%s, %d to run\n", plural(len(steps), "stage"), work)

@@ -280,8 +280,9 @@ func adaptValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 	m.Balance, m.QualityTrained = balance, base.QualityTrained
 	m.TrainedOn, m.ChosenOn = base.TrainedOn, base.ChosenOn
 	for _, g := range n.Items("train") {
-		// What no expert has cannot be trained: the sweep of counts that begins at 0 says the same of all of its members.
-		if name := g.(ir.Word).Text; cfg != nil || name != models.Experts {
+		// Where there are no experts, none can be trained: a sweep of counts that begins at 0 says the same of all of its members.
+		name := g.(ir.Word).Text
+		if name != models.Experts || slices.Contains(m.Built.Groups(), models.Experts) {
 			m.Groups = append(m.Groups, name)
 		}
 	}

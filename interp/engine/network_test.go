@@ -78,6 +78,8 @@ func TestAblationsAreOneArgument(t *testing.T) {
 		{"another number", "sam_tiny() |> adapt(mixture(8, gate: equal))", plain + 32*expert, "experts, decoder"},
 		{"another bottleneck", "sam_tiny() |> adapt(mixture(4, gate: equal, bottleneck: 8))", plain + 16*(96*8*2+8+96), "experts, decoder"},
 		{"some blocks", "sam_tiny() |> adapt(mixture(4, gate: equal), blocks: [0, 2])", plain + 8*expert, "experts, decoder"},
+		{"own adapters", "sam_med2d(image: 64 px) |> adapt(train: [experts, prompt, decoder])", parameters(t, "sam_med2d(image: 64 px)"), "experts, prompt, decoder"},
+		{"experts beside own adapters", "sam_med2d(image: 64 px) |> adapt(mixture(1), blocks: [0])", parameters(t, "sam_med2d(image: 64 px)") + 768*16*2 + 16 + 768, "experts, decoder"},
 		{"experts only", "sam_tiny() |> adapt(mixture(4), train: [experts])", full, "experts"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -93,6 +95,14 @@ func TestAblationsAreOneArgument(t *testing.T) {
 				t.Errorf("%v parameters are trained, %v", n, err)
 			}
 		})
+	}
+}
+
+// SAM-Med2D's adapters are experts of their own: its authors train them with prompt encoder and decoder.
+func TestAdaptersOfSAMMed2DAreTrained(t *testing.T) {
+	m := modelOf(t, "sam_med2d(image: 64 px) |> adapt(train: [experts])")
+	if n, err := m.Count(true); err != nil || n != 12*(768*192*2+768*768*9+768*768*16+2*768) {
+		t.Errorf("%g parameters are trained, %v", n, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mseg-lang/mseg/interp/store"
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/types"
 	"github.com/mseg-lang/mseg/models"
@@ -14,12 +15,20 @@ import (
 )
 
 func init() {
-	register("nnunet", stage{version: 1, tree: true, contents: weightsContents, value: nnunetValue})
+	register("nnunet", stage{version: 1, tree: true, contents: weightsContents, run: runNNUNet, load: loadNNUNet})
 }
 
-// nnunetValue decides on a network from prepared samples, as nnU-Net does from its resampled images.
-func nnunetValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
-	d, err := e.dataArg(ctx, n, "data")
+// plannedNetwork is the artefact of an nnunet: what was decided. It is kept, so that the samples are read once.
+type plannedNetwork struct {
+	Image       int              `json:"image"` // px
+	Plan        unet.Plan        `json:"plan"`
+	Intensities []unet.Intensity `json:"intensities,omitempty"`
+}
+
+// runNNUNet decides on a network from prepared samples, as nnU-Net does from its resampled images.
+func runNNUNet(ctx context.Context, j *Job, w *store.Writer) (map[string]any, error) {
+	n := j.Node
+	d, err := j.dataArg(ctx, n, "data")
 	if err != nil {
 		return nil, err
 	}
@@ -33,16 +42,26 @@ func nnunetValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 	}
 	memory, _ := n.Arg("memory").(ir.Number)
 	kib, _ := types.Canonical(memory.V, memory.Unit)
-	residual := n.Flag("residual")
-	p, err := unet.PlanFor(print, unet.RulesFor(len(print.Shape), residual), residual, kib/(1<<20))
-	if err != nil {
+	residual, side := n.Flag("residual"), print.Shape[0]
+	out := plannedNetwork{Image: side, Intensities: j.intensities(d)}
+	if out.Plan, err = unet.PlanFor(print, unet.RulesFor(len(print.Shape), residual), residual, kib/(1<<20)); err != nil {
 		return nil, at(span, err)
 	}
-	side := print.Shape[0]
-	if p.Patch[0] < side || p.Patch[1] < side {
-		return nil, fault(span, "the plan cuts images of %d px into patches of %d×%d, but networks here see whole images; write resize(%d px), or give more memory", side, p.Patch[1], p.Patch[0], min(p.Patch[0], p.Patch[1]))
+	if p := out.Plan.Patch; p[0] < side || p[1] < side {
+		return nil, fault(span, "the plan cuts images of %d px into patches of %d×%d, but networks here see whole images; write resize(%d px), or give more memory", side, p[1], p[0], min(p[0], p[1]))
 	}
-	return e.model(n, models.Config{Architecture: "nnunet", Image: side, Plan: &p, Intensities: e.intensities(d), Deep: n.Flag("deep"), NoPrompt: !n.Flag("box")})
+	text := j.planText(out, n.Flag("deep"))
+	j.note("%s", text)
+	return map[string]any{"plan": text}, w.WriteJSON("plan.json", out)
+}
+
+func loadNNUNet(_ context.Context, j *Job, a *store.Artefact) (any, error) {
+	var p plannedNetwork
+	if err := a.ReadJSON("plan.json", &p); err != nil {
+		return nil, err
+	}
+	n := j.Node
+	return j.model(n, models.Config{Architecture: "nnunet", Image: p.Image, Plan: &p.Plan, Intensities: p.Intensities, Deep: n.Flag("deep"), NoPrompt: !n.Flag("box")})
 }
 
 // fingerprint is what nnU-Net's rules look at. All samples must have one square size, as training needs them.
@@ -145,16 +164,15 @@ func intensityOf(counts *[256]int) (unet.Intensity, bool) {
 }
 
 // planText says what nnunet decided, in one line.
-func (m *Model) planText(e *Engine) string {
-	p := m.Built.Config.Plan
-	parts := []string{p.String()}
-	if m.Built.Config.Deep {
+func (e *Engine) planText(p plannedNetwork, deep bool) string {
+	parts := []string{p.Plan.String()}
+	if deep {
 		parts = append(parts, "deep supervision")
 	}
-	for _, x := range m.Built.Config.Intensities {
+	for _, x := range p.Intensities {
 		parts = append(parts, fmt.Sprintf("%s cut to %.0f .. %.0f, minus %.1f, by %.1f", e.tree.Modalities[x.Modality].Name, x.Low, x.High, x.Mean, x.Deviation))
 	}
-	if len(m.Built.Config.Intensities) == 0 {
+	if len(p.Intensities) == 0 {
 		parts = append(parts, "each image standardised")
 	}
 	return strings.Join(parts, "; ")
@@ -162,14 +180,13 @@ func (m *Model) planText(e *Engine) string {
 
 // NetworkPlan is what nnunet decides for a model of the script.
 type NetworkPlan struct {
-	Name  string     `json:"model"`
-	Plan  *unet.Plan `json:"plan,omitempty"`
-	Text  string     `json:"text"`
-	Ready bool       `json:"ready"` // false: the data have to be prepared first
+	Name string     `json:"model"`
+	Plan *unet.Plan `json:"plan,omitempty"` // nil until the data have been looked at
+	Text string     `json:"text"`
 }
 
-// NetworkPlans lists the networks of a program that are decided from data. Nothing is run: a plan for data that are not prepared yet is not ready.
-func (e *Engine) NetworkPlans(ctx context.Context, p *ir.Program) []NetworkPlan {
+// NetworkPlans lists the networks of a program that are decided from data. Nothing is run: what is not in the store is not decided yet.
+func (e *Engine) NetworkPlans(p *ir.Program) []NetworkPlan {
 	var out []NetworkPlan
 	seen := map[*ir.Node]bool{}
 	var visit func(n *ir.Node, name string)
@@ -188,13 +205,9 @@ func (e *Engine) NetworkPlans(ctx context.Context, p *ir.Program) []NetworkPlan 
 			name = n.Label
 		}
 		plan := NetworkPlan{Name: name, Text: "decided when its data are prepared"}
-		if e.ready(n) {
-			v, err := e.Value(ctx, n)
-			if m, ok := v.(*Model); ok && err == nil {
-				plan.Plan, plan.Text, plan.Ready = m.Built.Config.Plan, m.planText(e), true
-			} else {
-				plan.Text = firstLine(err)
-			}
+		var kept plannedNetwork
+		if a, err := e.store.Get(e.Key(n)); err == nil && a.ReadJSON("plan.json", &kept) == nil {
+			plan.Plan, plan.Text = &kept.Plan, e.planText(kept, n.Flag("deep"))
 		}
 		out = append(out, plan)
 	}
@@ -204,14 +217,4 @@ func (e *Engine) NetworkPlans(ctx context.Context, p *ir.Program) []NetworkPlan 
 		}
 	}
 	return out
-}
-
-// ready says whether everything that a node is computed from is in the store.
-func (e *Engine) ready(n *ir.Node) bool {
-	for _, in := range e.inputs(n) {
-		if st, ok := stages[in.Op]; ok && st.run != nil && !e.store.Has(e.Key(in)) || !e.ready(in) {
-			return false
-		}
-	}
-	return true
 }

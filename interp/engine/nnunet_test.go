@@ -29,12 +29,12 @@ func TestNetworkPlannedFromData(t *testing.T) {
 	text := planned + "expect net.params > 1\n"
 	p := checked(t, text)
 	e.Use(p, text)
-	if plans := e.NetworkPlans(t.Context(), p); len(plans) != 1 || plans[0].Ready || plans[0].Name != "net" {
+	if plans := e.NetworkPlans(p); len(plans) != 1 || plans[0].Plan != nil || plans[0].Name != "net" {
 		t.Errorf("before any run: %+v", plans)
 	}
 	p, _ = runAll(t, e, &events, text)
-	plans := e.NetworkPlans(t.Context(), p)
-	if len(plans) != 1 || !plans[0].Ready || !slices.Equal(plans[0].Plan.Features, []int{32, 64, 128, 256}) || plans[0].Plan.Batch != 2 {
+	plans := e.NetworkPlans(p)
+	if len(plans) != 1 || plans[0].Plan == nil || !slices.Equal(plans[0].Plan.Features, []int{32, 64, 128, 256}) || plans[0].Plan.Batch != 2 {
 		t.Fatalf("after it: %+v", plans)
 	}
 	if !strings.Contains(plans[0].Text, "patch 32×32 px, 4 stages of 32, 64, 128, 256 channels") || !strings.Contains(plans[0].Text, "CT cut to ") {

@@ -68,15 +68,15 @@ func (j *Job) provenance(n *ir.Node, evals []evalItem) [][2]string {
 			visit(in)
 		}
 		st, ok := stages[x.Op]
-		if m, is := j.values[j.Engine.Key(x)].(*Model); is && x.Op == "nnunet" {
-			add("plan of "+j.label(x), m.planText(j.Engine))
-		}
 		if !ok || st.run == nil || x.Op == "report" {
 			return
 		}
 		a, err := j.store.Get(j.Engine.Key(x))
 		if errors.Is(err, store.ErrDamaged) || err != nil {
 			return
+		}
+		if p, ok := a.Notes["plan"].(string); ok {
+			add("plan of "+j.label(x), p)
 		}
 		if b, ok := a.Notes["backend"]; ok {
 			add("backend of "+j.label(x), backendLine(b))

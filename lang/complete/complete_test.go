@@ -123,7 +123,7 @@ func TestWhole(t *testing.T) {
 		{"fields of a call", "model m = unet().‸", sorted(fieldNames("model"))},
 		{"fields of a parameter", "fn g(x: split) -> data = x.‸", sorted(fieldNames("split"))},
 
-		{"libraries", "use ‸", "losses medsegdb"},
+		{"libraries", "use ‸", "losses medsegdb recipes"},
 		{"names of a library", "use medsegdb (‸", "tree"},
 		{"types of a param", "param n: ‸", sorted(check.TypeNames())},
 		{"types of a fn", "fn f(a: ‸", sorted(check.TypeNames())},

@@ -84,16 +84,19 @@ func (c Config) block(s *graph.Scope, i int, context experts.Context, x *gx.Node
 
 	h = graph.LayerNorm(s.In("norm2"), x, norm)
 	s.Tap("norm2", h)
-	m := s.In("mlp")
-	if c.Experts != nil && c.Experts.In(i) {
-		h, gate = c.Experts.Adapt(m, context, h, c.mlp(m.In("mlp"), h))
-	} else {
-		y := c.mlp(m, h)
-		if c.Convolutional {
-			y = gx.Add(y, c.convolutional(s.In("Adapter"), h))
-		}
-		h = y
+	adapted, m := c.Experts != nil && c.Experts.In(i), s.In("mlp")
+	inner := m
+	if adapted {
+		inner = m.In("mlp")
 	}
+	y = c.mlp(inner, h)
+	if c.Convolutional {
+		y = gx.Add(y, c.convolutional(s.In("Adapter"), h))
+	}
+	if adapted {
+		y, gate = c.Experts.Adapt(m, context, h, y)
+	}
+	h = y
 	s.Tap("mlp_out", h)
 	x = gx.Add(x, h)
 	s.Tap("out", x)

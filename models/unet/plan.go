@@ -19,15 +19,18 @@ type Fingerprint struct {
 // Rules are the numbers that nnU-Net chose. The estimate of memory is the number
 // of values in all maps of features of one image (see [Plan.Values]).
 type Rules struct {
-	Base        int     // channels of the first stage, doubled at each further one
-	MaxFeatures int     // most channels of a stage
-	MinEdge     int     // least side of the coarsest map, px
-	Reference   float64 // values of one image that fit into 8 GiB in a batch of ReferenceBatch
-	Batch       int     // ReferenceBatch: the batch of the reference
+	Base        int   // channels of the first stage, doubled at each further one
+	MaxFeatures int   // most channels of a stage
+	MinEdge     int   // least side of the coarsest map, px
+	Encoder     []int // convolutions, or residual blocks, by stage; the last for all further stages
+	Decoder     int   // convolutions of each stage of the decoder
 	MinBatch    int
 	Share       float64 // most of all pixels that one batch may hold
-	Encoder     []int   // convolutions, or residual blocks, by stage; the last for all further stages
-	Decoder     int     // convolutions of each stage of the decoder
+
+	// Reference is how many values of one image fit into 8 GiB in a batch of
+	// ReferenceBatch.
+	Reference      float64
+	ReferenceBatch int
 	// Strict shrinks the patch until a whole reference batch fits, instead of two images.
 	Strict bool
 }
@@ -38,9 +41,9 @@ type Rules struct {
 // residual_encoder_unet_planners.py at 64aeec9; Isensee et al. 2021, supplementary
 // note 2, and Isensee et al. 2024).
 func RulesFor(axes int, residual bool) Rules {
-	r := Rules{Base: 32, MaxFeatures: 512, MinEdge: 4, Reference: 85e6, Batch: 12, MinBatch: 2, Share: 0.05, Encoder: []int{2}, Decoder: 2}
+	r := Rules{Base: 32, MaxFeatures: 512, MinEdge: 4, Reference: 85e6, ReferenceBatch: 12, MinBatch: 2, Share: 0.05, Encoder: []int{2}, Decoder: 2}
 	if axes == 3 {
-		r.MaxFeatures, r.Reference, r.Batch = 320, 560e6, 2
+		r.MaxFeatures, r.Reference, r.ReferenceBatch = 320, 560e6, 2
 	}
 	if residual {
 		r.Reference, r.Share, r.Encoder, r.Decoder, r.Strict = 135e6, 1, []int{1, 3, 4, 6}, 1, true
@@ -53,13 +56,15 @@ func RulesFor(axes int, residual bool) Rules {
 
 // Plan is a network and a batch that were decided from a fingerprint.
 type Plan struct {
-	Patch            []int
-	Features         []int
-	Kernels, Strides [][]int
-	Encoder, Decoder []int
-	Batch            int
-	Residual         bool
-	Values           int // of all maps of features of one image
+	Patch    []int   `json:"patch"` // px
+	Features []int   `json:"features"`
+	Kernels  [][]int `json:"kernels"`
+	Strides  [][]int `json:"strides"`
+	Encoder  []int   `json:"encoder"`
+	Decoder  []int   `json:"decoder"`
+	Residual bool    `json:"residual"`
+	Batch    int     `json:"batch"`
+	Values   int     `json:"values"` // of all maps of features of one image
 }
 
 // PlanFor follows nnU-Net's planner for a memory of so many GiB (8 unless told
@@ -94,7 +99,7 @@ func PlanFor(f Fingerprint, rules Rules, residual bool, memory float64) (Plan, e
 		if rules.Strict {
 			return float64(p.Values) <= budget
 		}
-		return float64(p.Values)/float64(rules.Batch)*2 <= budget
+		return float64(p.Values)/float64(rules.ReferenceBatch)*2 <= budget
 	}
 	p, err := rules.network(first, f, residual)
 	if err != nil {
@@ -127,7 +132,7 @@ func PlanFor(f Fingerprint, rules Rules, residual bool, memory float64) (Plan, e
 	for _, s := range p.Patch {
 		pixels *= float64(s)
 	}
-	batch := math.RoundToEven(budget / float64(p.Values) * float64(rules.Batch))
+	batch := math.RoundToEven(budget / float64(p.Values) * float64(rules.ReferenceBatch))
 	batch = min(batch, math.RoundToEven(f.Values*rules.Share/pixels))
 	p.Batch = max(int(batch), rules.MinBatch)
 	return p, nil

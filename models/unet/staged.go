@@ -50,8 +50,11 @@ type Staged struct {
 // modalities whose values mean the same in all images (CT): cut to Low..High,
 // then (x-Mean)/Deviation. All are in the units of the prepared image, 0..255.
 type Intensity struct {
-	Modality                   int // row in the modality table, see graph.Inputs
-	Low, High, Mean, Deviation float64
+	Modality  int     `json:"modality"` // row in the modality table, see graph.Inputs
+	Low       float64 `json:"low"`
+	High      float64 `json:"high"`
+	Mean      float64 `json:"mean"`
+	Deviation float64 `json:"deviation"`
 }
 
 // Validate reports the first thing that is wrong.
@@ -186,9 +189,11 @@ func (c Staged) Answers(s *graph.Scope, in graph.Inputs, x *gx.Node) (answers, g
 		i := len(c.Features) - 2 - k // the stage of the encoder with the same size
 		x = graph.Upsample(decoder.In("transpconvs.%d", k), x, c.Features[i], c.Strides[i+1], he)
 		x = gx.Concatenate([]*gx.Node{x, skips[i]}, -1)
+		x = s.Block(x)
 		for j := range c.Decoder[k] {
 			x = c.convolution(decoder.In("stages.%d.convs.%d", k, j), x, c.Features[i], c.Kernels[i], nil)
 		}
+		x = s.Unblock(x)
 		s.Tap(fmt.Sprintf("decoder.stages.%d", k), x)
 		logits := graph.ConvSame(decoder.In("seg_layers.%d", k), x, 1, graph.SameConv{Kernel: slices.Repeat([]int{1}, len(c.Size)), Init: he})
 		switch {
@@ -207,6 +212,7 @@ var he = graph.HeNormal(slope)
 
 // stage is one stage of the encoder.
 func (c Staged) stage(s *graph.Scope, x *gx.Node, i int) *gx.Node {
+	x = s.Block(x)
 	for j := range c.Encoder[i] {
 		stride := c.Strides[i]
 		if j > 0 {
@@ -218,7 +224,7 @@ func (c Staged) stage(s *graph.Scope, x *gx.Node, i int) *gx.Node {
 			x = c.convolution(s.In("0.convs.%d", j), x, c.Features[i], c.Kernels[i], stride)
 		}
 	}
-	return x
+	return s.Unblock(x)
 }
 
 // convolution is convolution, norm and activation. A nil stride is 1.

@@ -58,7 +58,9 @@ func ConvSame(s *Scope, x *Node, out int, cfg SameConv) *Node {
 			order = append(order, 2+a)
 			pads[a] = [2]int{(k - 1) / 2, (k - 1) / 2}
 		}
-		y = gx.Convolve(x, gx.TransposeAllAxes(weight, append(order, 1, 0)...)).StridePerAxis(stride...).PaddingPerDim(pads).Done()
+		y = product(x, gx.TransposeAllAxes(weight, append(order, 1, 0)...), func(x, kernel *Node) *Node {
+			return gx.Convolve(x, kernel).StridePerAxis(stride...).PaddingPerDim(pads).Done()
+		})
 	} else {
 		y = shiftConvSame(x, weight, stride)
 	}
