@@ -168,6 +168,9 @@ func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 		return "", "", ""
 	}
 	version = fmt.Sprintf("v%d", st.version)
+	if n.Op == "adapt" && e.routesAdded(n.Node("experts")) {
+		version += ", added tasks routed"
+	}
 	if st.tree {
 		tree = "tree " + e.treeHash()
 	}

@@ -48,11 +48,11 @@ func (t target) bottleneck() int {
 	return t.value.Int("bottleneck")
 }
 
-// owner is the target of a task at a path: the longest listed path above it wins. Tasks without a row of their own belong to the last.
-func owner(targets []target, path string, spare bool) int {
+// owner is the target of a task at a path: the longest listed path above it wins.
+func owner(targets []target, path string) int {
 	best := len(targets) - 1
 	for i, t := range targets[:len(targets)-1] {
-		if !spare && taxonomy.Within(path, t.path) && (best == len(targets)-1 || strings.Count(t.path, "/") > strings.Count(targets[best].path, "/")) {
+		if taxonomy.Within(path, t.path) && (best == len(targets)-1 || strings.Count(t.path, "/") > strings.Count(targets[best].path, "/")) {
 			best = i
 		}
 	}
@@ -89,12 +89,16 @@ func (e *Engine) routeOf(n *ir.Node) (*experts.Config, float64, error) {
 		c.Widths = append(c.Widths, slices.Repeat([]int{t.bottleneck()}, t.size)...)
 	}
 	c.Experts, c.Bottleneck = len(c.Widths), slices.Max(c.Widths)
-	for _, t := range e.tree.Tasks {
-		if !t.Spare {
-			groups.Of = append(groups.Of, owner(targets, t.Path, false))
+	for _, added := range []bool{false, true} { // in the order of Place.TaskID
+		for _, t := range e.tree.Tasks {
+			if t.Spare == added {
+				groups.Of = append(groups.Of, owner(targets, t.Path))
+			}
+		}
+		if !added {
+			groups.Of = append(groups.Of, len(targets)-1) // tasks outside the tree
 		}
 	}
-	groups.Of = append(groups.Of, len(targets)-1) // tasks outside the tree
 	if mixed {
 		c.Groups = groups
 		return c, balance, nil
@@ -105,6 +109,15 @@ func (e *Engine) routeOf(n *ir.Node) (*experts.Config, float64, error) {
 		c.Table = append(c.Table, row)
 	}
 	return c, 0, nil
+}
+
+// routesAdded says whether a route has an expert for a task that was added to the tree. Such a task was once left to the last target: the identity tells the two apart.
+func (e *Engine) routesAdded(n *ir.Node) bool {
+	if n == nil || n.Op != "route" {
+		return false
+	}
+	targets := targetsOf(n)
+	return slices.ContainsFunc(e.tree.Tasks, func(t taxonomy.Task) bool { return t.Spare && owner(targets, t.Path) != len(targets)-1 })
 }
 
 // starts says of which expert each expert with an init has the first values. The checker has seen that both are there, fit, and go round in no circle.
@@ -250,7 +263,7 @@ func (e *Engine) routes(n *ir.Node) []Route {
 		}
 	}
 	for _, t := range e.tree.Tasks {
-		i := owner(targets, t.Path, t.Spare)
+		i := owner(targets, t.Path)
 		out[i].Tasks = append(out[i].Tasks, t.Name)
 	}
 	last := &out[len(out)-1]

@@ -53,7 +53,7 @@ func (e *Engine) examplesOf(n *ir.Node, arg string, d *Data, m *Model) (*example
 		if err != nil {
 			return nil, at(span, err)
 		}
-		x.rows = append(x.rows, [5]int32{int32(p.ModalityRow), int32(p.Rows[0]), int32(p.Rows[1]), int32(p.Rows[2]), int32(p.Rows[3])})
+		x.rows = append(x.rows, [5]int32{int32(p.ModalityRow), int32(p.Rows[0]), int32(p.Rows[1]), int32(p.Rows[2]), int32(p.TaskID())})
 	}
 	return x, nil
 }

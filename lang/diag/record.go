@@ -3,6 +3,7 @@ package diag
 import (
 	"encoding/json"
 	"io"
+	"unicode/utf8"
 
 	"github.com/mseg-lang/mseg/lang/source"
 )
@@ -24,8 +25,12 @@ type Place struct {
 	Start  source.Position `json:"start"` // line and column from 1, in characters; offset from 0, in bytes
 	End    source.Position `json:"end"`   // just behind the last character
 	Text   string          `json:"text"`
-	Source string          `json:"source"` // the whole line in which it begins
+	Source string          `json:"source"`                  // the line in which it begins, or what is around its beginning if the line is very long
+	Column int             `json:"source_column,omitempty"` // of the first character of Source, where that is not the first of its line
 }
+
+// around is how much of a very long line is kept on either side of a place, in bytes.
+const around = 600
 
 // RelatedPlace is a second place that explains the first.
 type RelatedPlace struct {
@@ -43,7 +48,23 @@ type FixRecord struct {
 
 func place(s source.Span) Place {
 	from := s.From()
-	return Place{File: s.File.Name, Start: from, End: s.Until(), Text: s.Text(), Source: s.File.Line(from.Line)}
+	p := Place{File: s.File.Name, Start: from, End: s.Until(), Text: s.Text(), Source: s.File.Line(from.Line)}
+	if len(p.Source) <= 2*around {
+		return p
+	}
+	first := from.Offset - (s.File.Offset(from.Line, 1)) // of the place in the line
+	head, tail := max(0, first-around), min(len(p.Source), first+around)
+	for head > 0 && !utf8.RuneStart(p.Source[head]) {
+		head--
+	}
+	for tail < len(p.Source) && !utf8.RuneStart(p.Source[tail]) {
+		tail++
+	}
+	if head > 0 {
+		p.Column = from.Column - utf8.RuneCountInString(p.Source[head:max(head, min(first, len(p.Source)))])
+	}
+	p.Source = p.Source[head:tail]
+	return p
 }
 
 // Records are the diagnostics of a list; empty, never nil.

@@ -82,9 +82,10 @@ func oneLine(s string) string {
 func snippet(w io.Writer, s Place, note string, paint func(code, s string) string, tone string) {
 	from, until := s.Start, s.End
 	runes := []rune(strings.ReplaceAll(s.Source, "\t", " "))
-	first, last := from.Column-1, len(runes) // of the marked runes
+	skipped := max(0, s.Column-1)
+	first, last := from.Column-1-skipped, len(runes) // of the marked runes
 	if until.Line == from.Line {
-		last = until.Column - 1
+		last = min(until.Column-1-skipped, len(runes)+1)
 	}
 	last = max(last, first+1)
 	runes, first, last = excerpt(runes, first, last)

@@ -224,10 +224,12 @@ func NewHasher(extra func(*Node) string) *Hasher {
 	return &Hasher{hasher{extra, map[*Node]string{}}}
 }
 
-// Hash is the identity of a value, in hexadecimal.
+// Hash is the identity of a value, in hexadecimal. What is absent, an argument that a broken script lacks, has one too.
 func (h *Hasher) Hash(v Value) string {
-	if n, ok := v.(*Node); ok {
+	if n, ok := v.(*Node); ok && n != nil {
 		return h.h.node(n)
+	} else if ok || v == nil {
+		v = Str{}
 	}
 	sum := sha256.Sum256([]byte(v.canonical(&h.h)))
 	return hex.EncodeToString(sum[:])

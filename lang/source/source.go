@@ -7,6 +7,7 @@ package source
 import (
 	"sort"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -15,7 +16,15 @@ type File struct {
 	Name  string
 	Text  string
 	lines []int // byte offset of the start of every line
+	marks func() []mark
 }
+
+// mark is a place at which characters and UTF-16 units have been counted from the start of the text, so that a place far behind in a long line is found without going through
+// the whole of it: a file of one line and ten thousand mistakes would be gone through ten thousand times.
+type mark struct{ at, runes, units int }
+
+// markEvery is the least distance of two marks, in bytes.
+const markEvery = 1024
 
 // New makes a file. A leading byte order mark is dropped; offsets count from after it.
 func New(name, text string) *File {
@@ -26,7 +35,38 @@ func New(name, text string) *File {
 			f.lines = append(f.lines, i+1)
 		}
 	}
+	f.marks = sync.OnceValue(f.count)
 	return f
+}
+
+func (f *File) count() []mark {
+	out := []mark{{}}
+	runes, units := 0, 0
+	for i, r := range f.Text {
+		if i-out[len(out)-1].at >= markEvery {
+			out = append(out, mark{i, runes, units})
+		}
+		runes++
+		units++
+		if r > 0xffff {
+			units++
+		}
+	}
+	return out
+}
+
+// counted is the number of characters and UTF-16 units before an offset.
+func (f *File) counted(offset int) (runes, units int) {
+	marks := f.marks()
+	m := marks[sort.Search(len(marks), func(i int) bool { return marks[i].at > offset })-1]
+	for _, r := range f.Text[m.at:offset] {
+		m.runes++
+		m.units++
+		if r > 0xffff {
+			m.units++
+		}
+	}
+	return m.runes, m.units
 }
 
 // Position is a place as people and editors count: Line from 1, Column from 1 in runes, UTF16 from 0 in UTF-16 units.
@@ -42,6 +82,12 @@ func (f *File) Position(offset int) Position {
 	offset = max(0, min(offset, len(f.Text)))
 	line := sort.Search(len(f.lines), func(i int) bool { return f.lines[i] > offset }) - 1
 	p := Position{Line: line + 1, Column: 1, Offset: offset}
+	if offset-f.lines[line] > 4*markEvery {
+		runes, units := f.counted(offset)
+		before, unitsBefore := f.counted(f.lines[line])
+		p.Column, p.UTF16 = 1+runes-before, units-unitsBefore
+		return p
+	}
 	for _, r := range f.Text[f.lines[line]:offset] {
 		p.Column++
 		p.UTF16++

@@ -264,7 +264,7 @@ func (l *scanner) bad(start, w int) {
 	// Several strange characters in a row are one mistake.
 	for l.pos = start + w; l.pos < len(l.text); {
 		r, n := utf8.DecodeRuneInString(l.text[l.pos:])
-		if r <= ' ' || r == '"' || r == '#' || isLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("()[]{},:=.|-+*/<>!", r) {
+		if strings.ContainsRune(blanks+"\n", r) || r == '"' || r == '#' || isLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("()[]{},:=.|-+*/<>!", r) {
 			break
 		}
 		l.pos += n

@@ -130,6 +130,7 @@ type Place struct {
 	Path        string // of the organ
 	ModalityRow int
 	Rows        [4]int // body part, subregion, organ, task
+	Added       int    // of a task with a place and no row of its own: its number among those, from 1; else 0
 	Unplaced    bool
 }
 
@@ -174,8 +175,19 @@ func (t *Tree) Lookup(full string) (p Place, ok bool) {
 	p.Rows[1] = slices.Index(t.Subregions, join(seg[:2]))
 	p.Rows[2] = slices.Index(t.Organs, task.Path)
 	p.Rows[3] = t.rowOf(i)
+	if task.Spare {
+		for _, k := range t.Tasks[:i+1] {
+			if k.Spare {
+				p.Added++
+			}
+		}
+	}
 	return p, true
 }
+
+// TaskID is the number of the task that networks are given: its row, and a number behind the spare row for each task that was added. Embeddings have no row there and use the
+// spare one; routes know all of them.
+func (p Place) TaskID() int { return p.Rows[3] + p.Added }
 
 func (t *Tree) rowOf(i int) int {
 	if t.Tasks[i].Spare {

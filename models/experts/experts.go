@@ -83,7 +83,7 @@ type Config struct {
 	Gate     Gate
 	Terms    Terms
 	Top      int         // keep only the Top largest weights and scale them to sum 1; 0: all
-	Table    [][]float64 // Route: one row for each task and one for a task outside the taxonomy; one weight for each expert
+	Table    [][]float64 // Route: one row for each task, one for a task outside the taxonomy, and one for each that has a place in it and no row in the embeddings; one weight for each expert
 	Groups   *Groups     // each task sees the experts of its group only; nil: all tasks see all
 	Taxonomy Taxonomy
 }
@@ -136,8 +136,8 @@ func (c Config) Validate(depth int) error {
 }
 
 func (c Config) validateTable() error {
-	if len(c.Table) != c.Taxonomy.Tasks+1 {
-		return fmt.Errorf("experts: the route table has %d rows, expected %d: one for each task and one for tasks outside the taxonomy",
+	if len(c.Table) < c.Taxonomy.Tasks+1 {
+		return fmt.Errorf("experts: the route table has %d rows, expected %d or more: one for each task and one for tasks outside the taxonomy",
 			len(c.Table), c.Taxonomy.Tasks+1)
 	}
 	for task, row := range c.Table {

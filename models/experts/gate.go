@@ -72,7 +72,7 @@ func (c Config) constantWeights(in graph.Inputs) *gx.Node {
 		equal := gx.Scalar(in.Image.Graph(), dtype, 1/float64(c.Experts))
 		return gx.BroadcastToDims(equal, in.Modality.Shape().Dim(0), c.Experts)
 	}
-	task := spareRow(columnOf(in.Organ, in.Organ.Shape().Dim(1)-1), c.Taxonomy.Tasks)
+	task := c.taskRow(in, len(c.Table))
 	table := gx.ConstAsDType(in.Image.Graph(), dtype, c.Table) // (tasks+1,E)
 	return gx.MatMul(gx.OneHot(task, len(c.Table), dtype), table)
 }
@@ -172,9 +172,17 @@ func columnOf(x *gx.Node, i int) *gx.Node {
 	return gx.Squeeze(gx.SliceAxis(x, 1, gx.AxisElem(i)), 1)
 }
 
+// taskRow is the row of each image's task in a table by task; ids that the table does not know have the row of tasks outside the taxonomy.
+func (c Config) taskRow(in graph.Inputs, rows int) *gx.Node {
+	return within(columnOf(in.Organ, in.Organ.Shape().Dim(1)-1), rows-1, c.Taxonomy.Tasks)
+}
+
 // spareRow sends ids outside 0..tasks-1 to the row after the last.
-func spareRow(task *gx.Node, tasks int) *gx.Node {
-	spare := gx.MulScalar(gx.OnesLike(task), tasks)
-	outside := gx.LogicalOr(gx.LessThan(task, gx.ZerosLike(task)), gx.GreaterThan(task, spare))
-	return gx.Where(outside, spare, task)
+func spareRow(task *gx.Node, tasks int) *gx.Node { return within(task, tasks, tasks) }
+
+// within sends ids outside 0..last to the row spare.
+func within(task *gx.Node, last, spare int) *gx.Node {
+	row := gx.MulScalar(gx.OnesLike(task), spare)
+	outside := gx.LogicalOr(gx.LessThan(task, gx.ZerosLike(task)), gx.GreaterThan(task, gx.MulScalar(gx.OnesLike(task), last)))
+	return gx.Where(outside, row, task)
 }

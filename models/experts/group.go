@@ -14,7 +14,7 @@ import (
 type Groups struct {
 	Sizes []int // number of experts of each group; experts are numbered group by group
 	Top   []int // of each group: only the Top largest weights, scaled to sum 1; 0: all
-	Of    []int // group of each task, and last that of tasks outside the taxonomy
+	Of    []int // group of each task, that of tasks outside the taxonomy, and those of tasks with a place and no row in the embeddings
 }
 
 func (c Config) validateGroups() error {
@@ -28,8 +28,8 @@ func (c Config) validateGroups() error {
 		return fmt.Errorf("experts: groups need a gate that reads something, found one without organ, task, modality and image")
 	case len(g.Top) != len(g.Sizes):
 		return fmt.Errorf("experts: found %d values of top for %d groups, expected one for each", len(g.Top), len(g.Sizes))
-	case len(g.Of) != c.Taxonomy.Tasks+1:
-		return fmt.Errorf("experts: groups are given for %d tasks, expected %d: one for each task and one for tasks outside the taxonomy", len(g.Of), c.Taxonomy.Tasks+1)
+	case len(g.Of) < c.Taxonomy.Tasks+1:
+		return fmt.Errorf("experts: groups are given for %d tasks, expected %d or more: one for each task and one for tasks outside the taxonomy", len(g.Of), c.Taxonomy.Tasks+1)
 	}
 	sum := 0
 	for i, n := range g.Sizes {
@@ -74,7 +74,7 @@ func (c Config) choose(in graph.Inputs) *choice {
 		}
 		allowed[t], most[t] = row, []float64{float64(keep)}
 	}
-	task := gx.OneHot(spareRow(columnOf(in.Organ, in.Organ.Shape().Dim(1)-1), c.Taxonomy.Tasks), len(g.Of), dtype)
+	task := gx.OneHot(c.taskRow(in, len(g.Of)), len(g.Of), dtype)
 	return &choice{
 		allowed: gx.MatMul(task, gx.ConstAsDType(in.Box.Graph(), dtype, allowed)),
 		most:    gx.MatMul(task, gx.ConstAsDType(in.Box.Graph(), dtype, most)),

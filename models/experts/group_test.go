@@ -31,6 +31,23 @@ func TestTasksSeeTheExpertsOfTheirGroup(t *testing.T) {
 	}
 }
 
+// Tasks that have a place and no row in the embeddings have rows of their own in routes, and the spare one in embeddings.
+func TestAddedTasksAreRouted(t *testing.T) {
+	c := routed()
+	c.Table = append(c.Table, []float64{1, 0, 0}, []float64{0, 1, 0})
+	_, gate := call(t, c, random(t, c, 43), values(47, 0, 0, 0, 6, 0, 0, 0, 7))
+	near(t, "a fixed route", gate, []float64{1, 0, 0, 0, 1, 0}, 0)
+	_, gate = call(t, c, random(t, c, 43), values(47, 0, 0, 0, 8, 0, 0, 0, -1))
+	near(t, "tasks it does not know", gate, []float64{0, 0, 1, 0, 0, 1}, 0)
+
+	c = grouped()
+	c.Groups.Of = append(c.Groups.Of, 0, 1)
+	_, gate = call(t, c, random(t, c, 61), values(67, 0, 0, 0, 6, 0, 0, 0, 7))
+	near(t, "a group of one", gate[:4], []float64{1, 0, 0, 0}, 0)
+	_, spare := call(t, c, random(t, c, 61), values(67, 0, 0, 0, 5, 0, 0, 0, 5))
+	near(t, "the gate of the second group, which reads the spare row", gate[3:], widen(spare[3:]), 1e-6)
+}
+
 // A group is the mixture it would be alone: the same gate, weights and output, whatever stands beside it.
 func TestAGroupIsAMixtureOfItsOwn(t *testing.T) {
 	for _, top := range []int{0, 1} {
