@@ -67,13 +67,13 @@ func (c Config) Look(s *graph.Scope, in graph.Inputs) Context {
 // constantWeights are weights (B,E) that no parameter decides: the rows of the
 // route table, or equal parts where the gate has nothing to read.
 func (c Config) constantWeights(in graph.Inputs) *gx.Node {
-	dtype := in.Image.DType()
+	dtype := floats(in).DType()
 	if c.Gate != Route {
-		equal := gx.Scalar(in.Image.Graph(), dtype, 1/float64(c.Experts))
+		equal := gx.Scalar(in.Organ.Graph(), dtype, 1/float64(c.Experts))
 		return gx.BroadcastToDims(equal, in.Modality.Shape().Dim(0), c.Experts)
 	}
 	task := c.taskRow(in, len(c.Table))
-	table := gx.ConstAsDType(in.Image.Graph(), dtype, c.Table) // (tasks+1,E)
+	table := gx.ConstAsDType(in.Organ.Graph(), dtype, c.Table) // (tasks+1,E)
 	return gx.MatMul(gx.OneHot(task, len(c.Table), dtype), table)
 }
 
@@ -185,4 +185,12 @@ func within(task *gx.Node, last, spare int) *gx.Node {
 	row := gx.MulScalar(gx.OnesLike(task), spare)
 	outside := gx.LogicalOr(gx.LessThan(task, gx.ZerosLike(task)), gx.GreaterThan(task, gx.MulScalar(gx.OnesLike(task), last)))
 	return gx.Where(outside, row, task)
+}
+
+// floats is an input of real numbers, of which there may be one only: an encoder alone is given no box.
+func floats(in graph.Inputs) *gx.Node {
+	if in.Box != nil {
+		return in.Box
+	}
+	return in.Image
 }

@@ -58,7 +58,7 @@ type choice struct {
 // choose reads both from constant tables, by task.
 func (c Config) choose(in graph.Inputs) *choice {
 	g := c.Groups
-	dtype := in.Box.DType()
+	dtype := floats(in).DType()
 	allowed, most := make([][]float64, len(g.Of)), make([][]float64, len(g.Of))
 	for t, of := range g.Of {
 		row, first := make([]float64, c.Experts), 0
@@ -76,8 +76,8 @@ func (c Config) choose(in graph.Inputs) *choice {
 	}
 	task := gx.OneHot(c.taskRow(in, len(g.Of)), len(g.Of), dtype)
 	return &choice{
-		allowed: gx.MatMul(task, gx.ConstAsDType(in.Box.Graph(), dtype, allowed)),
-		most:    gx.MatMul(task, gx.ConstAsDType(in.Box.Graph(), dtype, most)),
+		allowed: gx.MatMul(task, gx.ConstAsDType(in.Organ.Graph(), dtype, allowed)),
+		most:    gx.MatMul(task, gx.ConstAsDType(in.Organ.Graph(), dtype, most)),
 	}
 }
 
