@@ -131,3 +131,25 @@ func TestBytes(t *testing.T) {
 		t.Errorf("%s are free", Bytes(FreeMemory()))
 	}
 }
+
+// The order is set for one graph and is what it was afterwards, whatever the compilation does.
+func TestOrderIsThatOfOneGraph(t *testing.T) {
+	b := openForTest(t, "go")
+	usual := schedulingOf(b.engine).Int()
+	if usual == creationOrder() {
+		t.Fatal("the usual order is that of creation")
+	}
+	for _, order := range []bool{true, false} {
+		err := caught(func() {
+			_ = b.inOrder(order, func() error {
+				if got := schedulingOf(b.engine).Int() == creationOrder(); got != order {
+					t.Errorf("in order of creation: %v, asked for %v", got, order)
+				}
+				panic(errors.New("fault"))
+			})
+		})
+		if err == nil || schedulingOf(b.engine).Int() != usual {
+			t.Errorf("after a fault (%v) the order is %d, want %d", err, schedulingOf(b.engine).Int(), usual)
+		}
+	}
+}

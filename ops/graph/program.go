@@ -129,11 +129,15 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 			panic(buildFault{fmt.Errorf("it returns no output")})
 		}
 		x.feeds = c.feeds
-		x.need = need(x.g, b.kind == "go", outputs)
+		nodes := x.g.Nodes()
+		if b.kind == "go" && !c.recompute {
+			nodes = byDistance(nodes, outputs)
+		}
+		x.need = need(nodes, b.kind == "go", outputs)
 		if err := b.fits(x.need); err != nil {
 			panic(err)
 		}
-		if err := x.g.Compile(outputs...); err != nil {
+		if err := b.inOrder(c.recompute, func() error { return x.g.Compile(outputs...) }); err != nil {
 			panic(err)
 		}
 	})
