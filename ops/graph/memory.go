@@ -99,7 +99,7 @@ func FitsHost(needed int64) error {
 
 // shortage turns a backend's complaint about memory into a MemoryError and
 // leaves other errors as they are.
-func shortage(err error) error {
+func (b *Backend) shortage(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -117,7 +117,9 @@ func shortage(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	m.Free = freeMemory()
+	if b.onHost() {
+		m.Free = freeMemory()
+	}
 	return m
 }
 

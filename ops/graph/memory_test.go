@@ -124,7 +124,7 @@ func TestBytes(t *testing.T) {
 			t.Errorf("%d bytes are %q, want %q", n, got, want)
 		}
 	}
-	if err := fmt.Errorf("any other error"); shortage(err) != err {
+	if err := fmt.Errorf("any other error"); openForTest(t, "go").shortage(err) != err {
 		t.Error("an error that is not about memory was changed")
 	}
 	if FreeMemory() < 1<<20 {

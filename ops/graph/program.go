@@ -143,7 +143,7 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 	})
 	if err != nil {
 		x.free()
-		return nil, fmt.Errorf("building %s: %w", name, shortage(err))
+		return nil, fmt.Errorf("building %s: %w", name, b.shortage(err))
 	}
 	return x, nil
 }
@@ -201,7 +201,7 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 		}
 		results = x.g.RunWithBuffers(buffers, make([]bool, len(args)), 0)
 	})
-	return results, shortage(err)
+	return results, x.b.shortage(err)
 }
 
 func (x *code) checkInputs(inputs []Value) error {
