@@ -18,7 +18,11 @@ import (
 func TestMedSAM(t *testing.T) {
 	f := load(t, "medsam-tiny")
 	f.config.OneMask, f.config.Pixels = true, sam.MinMax
-	b, size := open(t, "go"), f.config.Image
+	eachBackend(t, func(t *testing.T, b *graph.Backend) { compareMedSAM(t, f, b) })
+}
+
+func compareMedSAM(t *testing.T, f *fixture, b *graph.Backend) {
+	size := f.config.Image
 	network := func(s *graph.Scope, in []*gx.Node) []*gx.Node {
 		embedding, _ := f.config.Encode(s, graph.Inputs{Image: in[0]})
 		out := f.config.Decode(s, embedding, sam.Prompts{Box: in[1]})

@@ -19,17 +19,12 @@ import (
 
 var medsegx = []string{"medsegx-tiny", "medsegx-tiny-v1", "medsegx-tiny-pos"}
 
-// eachFixture runs a test for every MedSegX fixture on GoMLX's interpreter, and
-// for the first also on XLA, which needs seconds to compile each.
+// eachFixture runs a test for every MedSegX fixture on every backend.
 func eachFixture(t *testing.T, test func(t *testing.T, f *fixture, b *graph.Backend)) {
-	for i, folder := range medsegx {
+	for _, folder := range medsegx {
 		t.Run(folder, func(t *testing.T) {
 			f := load(t, folder)
-			if i == 0 {
-				eachBackend(t, func(t *testing.T, b *graph.Backend) { test(t, f, b) })
-			} else {
-				test(t, f, open(t, "go"))
-			}
+			eachBackend(t, func(t *testing.T, b *graph.Backend) { test(t, f, b) })
 		})
 	}
 }

@@ -84,12 +84,7 @@ func TestPromptsOfSAM(t *testing.T) {
 	}
 	for name, how := range cases {
 		t.Run(name, func(t *testing.T) {
-			test := func(t *testing.T, b *graph.Backend) { f.comparePrompt(t, b, name, !how.Multimask) }
-			if name == "a.box" {
-				eachBackend(t, test)
-			} else {
-				test(t, open(t, "go"))
-			}
+			eachBackend(t, func(t *testing.T, b *graph.Backend) { f.comparePrompt(t, b, name, !how.Multimask) })
 		})
 	}
 }
