@@ -250,6 +250,9 @@ func (j *Job) trainProgress() func(train.Event) {
 			if ev.Record != nil && ev.Record.Dice != nil {
 				text += fmt.Sprintf(" validation Dice %.4f", *ev.Record.Dice)
 			}
+			if ev.Record != nil && ev.Record.Skipped > 0 {
+				text += fmt.Sprintf(" (%d steps skipped: the gradient overflowed)", ev.Record.Skipped)
+			}
 			j.event(Event{Kind: "progress", Done: ev.Step, Total: ev.Steps, Unit: "steps", Loss: ev.Loss, Rate: ev.ImagesPerSecond, Text: text})
 		}
 	}

@@ -197,6 +197,16 @@ func (c *checker) list(e *syntax.ListLit, want types.Type, env *scope) ir.Value 
 	out := ir.List{Elem: types.Any}
 	for _, x := range e.Items {
 		v := c.value(x, elem, env)
+		if swept(v, elem) {
+			if l, ok := v.(ir.List); ok {
+				for _, item := range l.Items {
+					out.Items = append(out.Items, item)
+					out.Elem = item.Type()
+				}
+				continue
+			}
+			v = ir.Unknown{T: elem}
+		}
 		if !elem.IsAny() {
 			v = c.demand(v, elem, x.Span(), "an item of the list")
 		} else if len(out.Items) > 0 && !isUnknown(v) && !isUnknown(out.Items[0]) && !v.Type().Fits(out.Elem) && !out.Elem.Fits(v.Type()) {
@@ -215,6 +225,15 @@ func (c *checker) list(e *syntax.ListLit, want types.Type, env *scope) ir.Value 
 		return unknown
 	}
 	return out
+}
+
+// swept says whether a list of evals, figures or other values of a kind stands where one of them is expected: the results of a sweep among others. Its items are taken one by one.
+func swept(v ir.Value, elem types.Type) bool {
+	t := v.Type()
+	if t.Base != "list" || t.Elem == nil || elem.IsAny() || t.Fits(elem) {
+		return false
+	}
+	return slices.Contains(types.Kinds, t.Elem.Base) && t.Elem.Fits(elem)
 }
 
 func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *scope) ir.Value {

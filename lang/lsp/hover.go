@@ -81,13 +81,7 @@ func aliases(xs []string) string {
 // aboutName is the statement that binds a name, its type and, where it is known, its value.
 func (v view) aboutName(text string, def, at source.Span) string {
 	if def.File != v.file {
-		library := strings.TrimSuffix(def.File.Name, ".mseg")
-		for _, e := range doc.Library(library) {
-			if e.Name == text {
-				return e.String()
-			}
-		}
-		return fmt.Sprintf("`%s`, from the library %s", text, library)
+		return ofLibrary(strings.TrimSuffix(def.File.Name, ".mseg"), text)
 	}
 	for _, st := range v.script.Statements {
 		switch st := st.(type) {
@@ -110,11 +104,20 @@ func (v view) aboutName(text string, def, at source.Span) string {
 			}
 		case *syntax.Use:
 			if st.Where.Start <= def.Start && def.End <= st.Where.End {
-				return fmt.Sprintf("`%s`, from the library %s", text, st.Library.Text)
+				return ofLibrary(st.Library.Text, text)
 			}
 		}
 	}
 	return v.valued(text, "", at)
+}
+
+func ofLibrary(library, name string) string {
+	for _, e := range doc.Library(library) {
+		if e.Name == name {
+			return e.String()
+		}
+	}
+	return fmt.Sprintf("`%s`, from the library %s", name, library)
 }
 
 func (v view) binding(st *syntax.Binding) string {

@@ -77,9 +77,9 @@ type Position struct {
 	Offset int `json:"offset"`
 }
 
-// Position converts a byte offset; offsets outside the text are moved to its nearest end.
+// Position converts a byte offset; offsets outside the text are moved to its nearest end, those within a character to its first byte.
 func (f *File) Position(offset int) Position {
-	offset = max(0, min(offset, len(f.Text)))
+	offset = f.boundary(max(0, min(offset, len(f.Text))))
 	line := sort.Search(len(f.lines), func(i int) bool { return f.lines[i] > offset }) - 1
 	p := Position{Line: line + 1, Column: 1, Offset: offset}
 	if offset-f.lines[line] > 4*markEvery {
@@ -96,6 +96,19 @@ func (f *File) Position(offset int) Position {
 		}
 	}
 	return p
+}
+
+// boundary is the first byte of the character that an offset lies in. Bytes that belong to no character are one each.
+func (f *File) boundary(offset int) int {
+	for back := 1; back < utf8.UTFMax && back <= offset && offset < len(f.Text) && !utf8.RuneStart(f.Text[offset]); back++ {
+		if start := offset - back; utf8.RuneStart(f.Text[start]) {
+			if _, w := utf8.DecodeRuneInString(f.Text[start:]); w > back {
+				return start
+			}
+			break
+		}
+	}
+	return offset
 }
 
 // Line returns the text of line n (from 1) without its line break, or "" when there is no such line.

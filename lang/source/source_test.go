@@ -77,11 +77,15 @@ func TestSpan(t *testing.T) {
 
 func FuzzPosition(f *testing.F) {
 	f.Add("ab\nä😀c\r\n", 4)
+	f.Add("😀\x8a😀", 2)
 	f.Fuzz(func(t *testing.T, text string, offset int) {
 		file := New("f", text)
 		p := file.Position(offset)
 		if p.Offset < 0 || p.Offset > len(file.Text) || p.Line < 1 || p.Line > file.Lines() || p.Column < 1 {
 			t.Fatalf("offset %d of %q: %+v", offset, text, p)
+		}
+		if next := file.Position(offset + 1); offset >= 0 && offset < len(file.Text) && (next.Line < p.Line || next.Line == p.Line && (next.Column < p.Column || next.UTF16 < p.UTF16)) {
+			t.Fatalf("offset %d of %q is %+v, the next one %+v", offset, text, p, next)
 		}
 		if at := p.Offset; utf8.ValidString(file.Text) && (at == len(file.Text) || utf8.RuneStart(file.Text[at])) && file.Offset(p.Line, p.Column) > p.Offset {
 			t.Fatalf("offset %d of %q comes back as %d", offset, text, file.Offset(p.Line, p.Column))

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -98,7 +99,7 @@ func FitsHost(needed int64) error {
 
 // shortage turns a backend's complaint about memory into a MemoryError and
 // leaves other errors as they are.
-func shortage(err error) error {
+func (b *Backend) shortage(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -116,19 +117,20 @@ func shortage(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	m.Free = freeMemory()
+	if b.onHost() {
+		m.Free = freeMemory()
+	}
 	return m
 }
 
 var asked = regexp.MustCompile(`allocat\w* (\d+) bytes`)
 
 // need is a lower estimate of the bytes that a graph holds at the worst moment
-// when its nodes are computed in the order in which they were made. On the
+// when its nodes are computed one after the other in the order given. On the
 // interpreter every node has a place of its own. XLA fuses most of what lies
 // between products, so there only products count, each until the last of those
 // that are fused behind it is done.
-func need(g *gx.Graph, interpreted bool, outputs []*Node) int64 {
-	nodes := g.Nodes()
+func need(nodes []*Node, interpreted bool, outputs []*Node) int64 {
 	at := make(map[*Node]int, len(nodes))
 	for i, n := range nodes {
 		at[n] = i
@@ -156,29 +158,60 @@ func need(g *gx.Graph, interpreted bool, outputs []*Node) int64 {
 			until = max(i, last[i])
 		}
 		for _, in := range nodes[i].Inputs() {
-			last[at[in]] = max(last[at[in]], until)
+			if k, ok := at[in]; ok {
+				last[k] = max(last[k], until)
+			}
 		}
 	}
 	ends := make([][]int, len(nodes)+1)
 	now, worst := int64(0), int64(0)
 	for i, n := range nodes {
-		if last[i] < 0 || !held(n) {
-			for _, k := range ends[i] {
-				now -= bytesIn(nodes[k])
+		if last[i] >= 0 && held(n) {
+			if n.Type() == gx.NodeTypeParameter {
+				last[i] = len(nodes) // the caller's
 			}
-			continue
+			now += bytesIn(n)
+			worst = max(worst, now)
+			ends[last[i]] = append(ends[last[i]], i)
 		}
-		if n.Type() == gx.NodeTypeParameter {
-			last[i] = len(nodes) // the caller's
-		}
-		now += bytesIn(n)
-		worst = max(worst, now)
-		ends[last[i]] = append(ends[last[i]], i)
 		for _, k := range ends[i] {
 			now -= bytesIn(nodes[k])
 		}
 	}
 	return worst
+}
+
+// byDistance is the order in which the interpreter runs a graph by default:
+// nodes with the longest way to an output first, and of those with equal ways the
+// one that was made first. Nodes that no output needs are left out.
+func byDistance(nodes, outputs []*Node) []*Node {
+	at := make(map[*Node]int, len(nodes))
+	for i, n := range nodes {
+		at[n] = i
+	}
+	way := make([]int, len(nodes))
+	for i := range way {
+		way[i] = -1
+	}
+	for _, n := range outputs {
+		way[at[n]] = 0
+	}
+	for i := len(nodes) - 1; i >= 0; i-- {
+		if way[i] < 0 {
+			continue
+		}
+		for _, in := range nodes[i].Inputs() {
+			way[at[in]] = max(way[at[in]], way[i]+1)
+		}
+	}
+	var out []*Node
+	for i, n := range nodes {
+		if way[i] >= 0 {
+			out = append(out, n)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *Node) int { return way[at[b]] - way[at[a]] })
+	return out
 }
 
 // bytesIn is the size of a node's value; it does not overflow.

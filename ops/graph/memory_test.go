@@ -124,10 +124,32 @@ func TestBytes(t *testing.T) {
 			t.Errorf("%d bytes are %q, want %q", n, got, want)
 		}
 	}
-	if err := fmt.Errorf("any other error"); shortage(err) != err {
+	if err := fmt.Errorf("any other error"); openForTest(t, "go").shortage(err) != err {
 		t.Error("an error that is not about memory was changed")
 	}
 	if FreeMemory() < 1<<20 {
 		t.Errorf("%s are free", Bytes(FreeMemory()))
+	}
+}
+
+// The order is set for one graph and is what it was afterwards, whatever the compilation does.
+func TestOrderIsThatOfOneGraph(t *testing.T) {
+	b := openForTest(t, "go")
+	usual := schedulingOf(b.engine).Int()
+	if usual == creationOrder() {
+		t.Fatal("the usual order is that of creation")
+	}
+	for _, order := range []bool{true, false} {
+		err := caught(func() {
+			_ = b.inOrder(order, func() error {
+				if got := schedulingOf(b.engine).Int() == creationOrder(); got != order {
+					t.Errorf("in order of creation: %v, asked for %v", got, order)
+				}
+				panic(errors.New("fault"))
+			})
+		})
+		if err == nil || schedulingOf(b.engine).Int() != usual {
+			t.Errorf("after a fault (%v) the order is %d, want %d", err, schedulingOf(b.engine).Int(), usual)
+		}
 	}
 }

@@ -134,17 +134,21 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 			}
 		}
 		x.feeds = c.feeds
-		x.need = need(x.g, b.kind == "go", outputs)
+		nodes := x.g.Nodes()
+		if b.kind == "go" && !c.recompute {
+			nodes = byDistance(nodes, outputs)
+		}
+		x.need = need(nodes, b.kind == "go", outputs)
 		if err := b.fits(x.need); err != nil {
 			panic(err)
 		}
-		if err := x.g.Compile(outputs...); err != nil {
+		if err := b.inOrder(c.recompute, func() error { return x.g.Compile(outputs...) }); err != nil {
 			panic(err)
 		}
 	})
 	if err != nil {
 		x.free()
-		return nil, fmt.Errorf("building %s: %w", name, shortage(err))
+		return nil, fmt.Errorf("building %s: %w", name, b.shortage(err))
 	}
 	return x, nil
 }
@@ -202,7 +206,7 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 		}
 		results = x.g.RunWithBuffers(buffers, make([]bool, len(args)), 0)
 	})
-	return results, shortage(err)
+	return results, x.b.shortage(err)
 }
 
 func (x *code) checkInputs(inputs []Value) error {
