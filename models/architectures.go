@@ -153,7 +153,7 @@ func promptable(preset func() sam.Config) func(*Architecture, Config) (*Model, e
 		if err := c.Validate(); err != nil {
 			return nil, err
 		}
-		return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks(), Quality: true, Halves: halvesOf(c), Blocks: adapted(c.Experts, c.Depth)}, nil
+		return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks(), Points: !c.OneMask, NeedsBox: c.OneMask || c.BoxAsMask || c.Fine, Quality: true, Halves: halvesOf(c), Blocks: adapted(c.Experts, c.Depth)}, nil
 	}
 }
 

@@ -55,6 +55,8 @@ type Model struct {
 	Network      graph.Network
 	Masks        int          // candidate masks for each image
 	Quality      bool         // it predicts the quality of its masks
+	Points       bool         // it takes point prompts, not boxes alone
+	NeedsBox     bool         // it cannot do without a box
 	Blocks       []int        // encoder blocks with experts, in the order of Outputs.Gates
 	Parameters   []graph.Spec // in order of declaration
 	Halves       *Halves      // nil where the network has no embedding that its prompts come to later

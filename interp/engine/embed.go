@@ -112,7 +112,7 @@ func (j *Job) trainingSources(ctx context.Context, b *graph.Backend, m *Model, s
 
 // predictor reads embeddings where all of them are in the store, or where the model was made by training on them, so that others like it
 // will be evaluated; elsewhere it runs the whole network.
-func (j *Job) predictor(ctx context.Context, b *graph.Backend, m *Model, x *examples, source train.Source, batch int, sel train.Selection) (*train.Predictor, train.Source, error) {
+func (j *Job) predictor(ctx context.Context, b *graph.Backend, m *Model, x *examples, source train.Source, batch int, sel train.Selection, points train.Points) (*train.Predictor, train.Source, error) {
 	side := m.Built.Config.Image
 	if h := m.Built.Halves; h != nil {
 		keeps, err := m.keepsEncoder()
@@ -124,11 +124,11 @@ func (j *Job) predictor(ctx context.Context, b *graph.Backend, m *Model, x *exam
 			return nil, nil, err
 		}
 		if ready {
-			p, err := train.NewSecondPredictor(b, h.Second, side, h.Input, batch, sel)
+			p, err := train.NewPointPredictor(b, h.Second, side, h.Input, batch, sel, points)
 			return p, from, err
 		}
 	}
-	p, err := train.NewPredictor(b, m.Built.Network, side, batch, sel)
+	p, err := train.NewPointPredictor(b, m.Built.Network, side, 0, batch, sel, points)
 	return p, source, err
 }
 

@@ -120,10 +120,7 @@ func runEvaluate(ctx context.Context, j *Job, w *store.Writer) (map[string]any, 
 	if err != nil {
 		return nil, err
 	}
-	out := Scores{Level: n.Num("ci") / 100, Select: n.Text("select"), Prompt: "box around the reference mask"}
-	if r, ok := n.Node("prompt").Arg("jitter").(ir.Range); ok && r.Hi > 0 {
-		out.Prompt = fmt.Sprintf("box around the reference mask, each side moved outwards by %g to %g px", r.Lo, r.Hi)
-	}
+	out := Scores{Level: n.Num("ci") / 100, Select: n.Text("select"), Prompt: promptText(n.Node("prompt"))}
 	if err := out.name(n); err != nil {
 		return nil, err
 	}

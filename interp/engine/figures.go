@@ -137,7 +137,9 @@ func overlay(s data.Sample, pred []uint8, box [4]float32) ([]byte, error) {
 	for i, v := range s.Image {
 		px[i] = float32(v)
 	}
-	return plot.Overlay{Slice: plot.Slice{Width: s.Width, Height: s.Height, Channels: s.Channels, Pixels: px, Low: 0, High: 255},
-		Truth: s.Mask, Prediction: pred,
-		Box: &plot.Rectangle{Left: float64(box[0]), Top: float64(box[1]), Right: float64(box[2]) + 1, Bottom: float64(box[3]) + 1}}.PNG()
+	o := plot.Overlay{Slice: plot.Slice{Width: s.Width, Height: s.Height, Channels: s.Channels, Pixels: px, Low: 0, High: 255}, Truth: s.Mask, Prediction: pred}
+	if box != noBox {
+		o.Box = &plot.Rectangle{Left: float64(box[0]), Top: float64(box[1]), Right: float64(box[2]) + 1, Bottom: float64(box[3]) + 1}
+	}
+	return o.PNG()
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 
 	"github.com/mseg-lang/mseg/interp/store"
@@ -38,10 +37,11 @@ type Predictions struct {
 	Quality []float64 // predicted IoU, empty when there is none
 }
 
-// prompted gives every sample the box that the prompt asks for.
+// prompted gives every sample the box and the points that the prompt asks for.
 type prompted struct {
 	*examples
 	lo, hi int
+	points train.Points
 	seed   uint64
 }
 
@@ -50,6 +50,9 @@ func (p prompted) Fill(i int, rng *rand.Rand, into *train.Example) error {
 		return err
 	}
 	into.Box = p.box(i)
+	if p.points.Count() > 0 {
+		into.Points, into.Labels = p.points.Draw(p.draws(i, 1), into.Target, p.samples[i].Width)
+	}
 	return nil
 }
 
@@ -58,9 +61,7 @@ func (p prompted) box(i int) [4]float32 {
 	s := p.samples[i]
 	b, _ := data.BoxOf(s.Mask, s.Width)
 	if p.hi > 0 {
-		h := fnv.New64a()
-		h.Write([]byte(s.Key()))
-		b = b.Jitter(p.lo, p.hi, s.Width, s.Height, rand.New(rand.NewPCG(p.seed, h.Sum64())))
+		b = b.Jitter(p.lo, p.hi, s.Width, s.Height, p.draws(i, 0))
 	}
 	return [4]float32{float32(b.X0), float32(b.Y0), float32(b.X1), float32(b.Y1)}
 }
@@ -79,8 +80,11 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 	if err != nil {
 		return nil, err
 	}
-	r, _ := n.Node("prompt").Arg("jitter").(ir.Range)
-	src := prompted{x, int(r.Lo), int(r.Hi), uint64(n.Int("seed"))}
+	jitter, points, err := promptFor(n, m)
+	if err != nil {
+		return nil, err
+	}
+	src := prompted{x, jitter.Min, jitter.Max, points, uint64(n.Int("seed"))}
 	out := &Predictions{}
 	notes := map[string]any{"samples": x.Len()}
 	if m.Baseline != "" {
@@ -96,7 +100,7 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 		}
 		j.event(Event{Kind: "progress", Text: "compiling"})
 		sel := map[string]train.Selection{"predicted_iou": train.SelectQuality, "first": train.SelectFirst, "oracle": train.SelectOracle}[n.Text("select")]
-		p, from, err := j.predictor(ctx, be, m, x, src, min(n.Int("batch"), x.Len()), sel)
+		p, from, err := j.predictor(ctx, be, m, x, src, min(n.Int("batch"), x.Len()), sel, points)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +120,11 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 				}
 			}
 			out.Masks = append(out.Masks, mask)
-			out.Boxes = append(out.Boxes, ex.Box)
+			box := ex.Box
+			if points.NoBox {
+				box = noBox
+			}
+			out.Boxes = append(out.Boxes, box)
 			if a.IoU != nil {
 				out.Quality = append(out.Quality, float64(a.IoU[a.Chosen]))
 			}

@@ -267,8 +267,9 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 	if err := optimizerOf(n, m, samples, &cfg); err != nil {
 		return cfg, err
 	}
-	j, _ := n.Node("prompt").Arg("jitter").(ir.Range)
-	cfg.Jitter = train.Jitter{Min: int(j.Lo), Max: int(j.Hi)}
+	if cfg.Jitter, cfg.Points, err = promptFor(n, m); err != nil {
+		return cfg, err
+	}
 	if a := n.Node("augment"); a.Op == "augment" {
 		s, i := a.Num("scale")/100, a.Num("intensity")/100
 		cfg.Augment = train.Augment{Rotate: a.Num("rotate"), Noise: a.Num("noise") / 100 * 255, Blur: a.Num("blur")}

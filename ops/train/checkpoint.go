@@ -96,6 +96,7 @@ type settings struct {
 	Patience   Patience           `json:",omitzero"`
 	Precision  string             `json:",omitzero"`
 	Scaling    graph.LossScaling  `json:",omitzero"`
+	Points     Points             `json:",omitzero"`
 }
 
 func (c *Config) settings(samples int, trained []string) settings {
@@ -104,7 +105,7 @@ func (c *Config) settings(samples int, trained []string) settings {
 		Rate: c.Rate, Schedule: c.Schedule, ClipNorm: c.ClipNorm,
 		Jitter: c.Jitter, Augment: c.Augment, Seeds: c.Seeds,
 		Trained: strings.Join(trained, " "),
-		Average: c.Average, NoDecay: c.NoDecay, Patience: c.Patience, Scaling: c.Scaling,
+		Average: c.Average, NoDecay: c.NoDecay, Patience: c.Patience, Scaling: c.Scaling, Points: c.Points,
 	}
 	switch o := c.Optimizer.(type) {
 	case graph.AdamW:

@@ -45,6 +45,7 @@ type Config struct {
 	Recompute bool
 
 	Jitter  Jitter
+	Points  Points // prompts beside the box or instead of it, drawn anew each epoch
 	Augment Augment
 	Seeds   Seeds
 
@@ -132,6 +133,9 @@ func (c *Config) check(data Source) error {
 		return fmt.Errorf("training: %w", errEmpty)
 	case c.Validation != nil && c.Validation.Len() == 0:
 		return fmt.Errorf("validation: %w", errEmpty)
+	}
+	if err := c.Points.Check(); err != nil {
+		return err
 	}
 	if err := c.Select.check(); err != nil {
 		return err

@@ -92,6 +92,7 @@ type Predictor struct {
 	program     *graph.Program
 	size, batch int
 	input       int // see Config.Input
+	points      Points
 	iou         bool
 	selection   Selection
 }
@@ -99,30 +100,27 @@ type Predictor struct {
 // NewPredictor compiles the network for images of size×size pixels, batch at a
 // time.
 func NewPredictor(b *graph.Backend, net graph.Network, size, batch int, selection Selection) (*Predictor, error) {
-	return newPredictor(b, net, size, 0, batch, selection)
+	return NewPointPredictor(b, net, size, 0, batch, selection, Points{})
 }
 
-// NewSecondPredictor is NewPredictor for a network that reads input values in
-// the place of each image: see Config.Input.
-func NewSecondPredictor(b *graph.Backend, net graph.Network, size, input, batch int, selection Selection) (*Predictor, error) {
-	if input < 1 {
-		return nil, fmt.Errorf("prediction: the network reads %d values for each image, expected at least 1", input)
-	}
-	return newPredictor(b, net, size, input, batch, selection)
-}
-
-func newPredictor(b *graph.Backend, net graph.Network, size, input, batch int, selection Selection) (*Predictor, error) {
-	if size < 1 || batch < 1 {
-		return nil, fmt.Errorf("prediction: image size %d and batch size %d must be at least 1", size, batch)
+// NewPointPredictor is NewPredictor for a network that is prompted with points,
+// beside a box or without. input is 0, or the number of values that the network
+// reads in the place of each image: see Config.Input.
+func NewPointPredictor(b *graph.Backend, net graph.Network, size, input, batch int, selection Selection, points Points) (*Predictor, error) {
+	if size < 1 || batch < 1 || input < 0 {
+		return nil, fmt.Errorf("prediction: image size %d and batch size %d must be at least 1, the values in the place of an image %d not negative", size, batch, input)
 	}
 	if err := selection.check(); err != nil {
 		return nil, err
 	}
-	p := &Predictor{size: size, input: input, batch: batch, selection: selection}
+	if err := points.Check(); err != nil {
+		return nil, err
+	}
+	p := &Predictor{size: size, input: input, batch: batch, selection: selection, points: points}
 	var err error
-	p.program, err = graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(batch, size, input),
+	p.program, err = graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(batch, size, input, points),
 		func(s *graph.Scope, in []*graph.Node) []*graph.Node {
-			out := network(s, net, in, batch, size)
+			out := network(s, net, in, batch, size, points)
 			nodes := []*graph.Node{out.Masks}
 			if p.iou = out.IoU != nil; p.iou {
 				nodes = append(nodes, out.IoU)
@@ -148,7 +146,7 @@ func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, sou
 	if source.Len() == 0 {
 		return errEmpty
 	}
-	in := newBatch(p.batch, p.size, p.input)
+	in := newBatch(p.batch, p.size, p.input, p.points.Count())
 	examples := make([]Example, 0, p.batch)
 	for start := 0; start < source.Len(); start += p.batch {
 		samples := make([]int, min(p.batch, source.Len()-start))
@@ -157,7 +155,10 @@ func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, sou
 		}
 		examples = examples[:0]
 		still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
-		err := in.fill(ctx, source, samples, p.size, still, func(_ int, e *Example) {
+		err := in.fill(ctx, source, samples, p.size, still, func(i int, e *Example) {
+			if p.points.Count() > 0 && e.Points == nil {
+				e.Points, e.Labels = p.points.Draw(graph.Stream(0, fmt.Sprintf("points of sample %d", i)), e.Target, p.size)
+			}
 			kept := *e
 			kept.Image = append([]float32(nil), e.Image...)
 			kept.Target = append([]uint8(nil), e.Target...)

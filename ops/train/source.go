@@ -17,6 +17,12 @@ type Example struct {
 	Modality int32      // row of the modality table
 	Organ    [4]int32   // level 1, level 2, level 3 of the taxonomy; row of the task
 	Name     string     // for messages and records
+
+	// Points and Labels are point prompts, x and y of each and what it is (see
+	// Points). A source may set them; where points are asked for and it has not,
+	// they are drawn.
+	Points []float32
+	Labels []int32
 }
 
 // Source gives examples by number.
@@ -43,11 +49,13 @@ type batch struct {
 	mode   []int32
 	organ  []int32
 	weight []float32
+	points []float32
+	labels []int32
 
 	example Example // scratch
 }
 
-func newBatch(count, side, input int) *batch {
+func newBatch(count, side, input, points int) *batch {
 	pixels := side * side
 	if input == 0 {
 		input = pixels * 3
@@ -60,6 +68,8 @@ func newBatch(count, side, input int) *batch {
 		mode:   make([]int32, count),
 		organ:  make([]int32, count*4),
 		weight: make([]float32, count),
+		points: make([]float32, count*points*2),
+		labels: make([]int32, count*points),
 		example: Example{
 			Image:  make([]float32, input),
 			Target: make([]uint8, pixels),
@@ -81,6 +91,7 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side int
 		}
 		i := samples[k]
 		e := &b.example
+		e.Points, e.Labels = nil, nil
 		if err := source.Fill(i, rng(i), e); err != nil {
 			return fmt.Errorf("sample %d: %w", i, err)
 		}
@@ -91,6 +102,9 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side int
 		}
 		if change != nil {
 			change(i, e)
+		}
+		if n := len(b.labels) / len(b.weight); n > 0 && (len(e.Points) != 2*n || len(e.Labels) != n) {
+			return fmt.Errorf("sample %d (%s) has %d coordinates and %d labels for %d points", i, e.Name, len(e.Points), len(e.Labels), n)
 		}
 		b.put(k, pixels, e)
 	}
@@ -108,6 +122,10 @@ func (b *batch) put(k, pixels int, e *Example) {
 	}
 	copy(b.box[k*4:], e.Box[:])
 	copy(b.organ[k*4:], e.Organ[:])
+	if n := len(b.labels) / len(b.weight); n > 0 {
+		copy(b.points[k*2*n:], e.Points)
+		copy(b.labels[k*n:], e.Labels)
+	}
 	b.mode[k], b.weight[k], b.names[k] = e.Modality, 1, e.Name
 }
 
@@ -117,12 +135,19 @@ func (b *batch) repeat(k, pixels int) {
 	copy(b.target[k*pixels:(k+1)*pixels], b.target[:pixels])
 	copy(b.box[k*4:(k+1)*4], b.box[:4])
 	copy(b.organ[k*4:(k+1)*4], b.organ[:4])
+	n := len(b.labels) / len(b.weight)
+	copy(b.points[k*2*n:(k+1)*2*n], b.points[:2*n])
+	copy(b.labels[k*n:(k+1)*n], b.labels[:n])
 	b.mode[k], b.weight[k], b.names[k] = b.mode[0], 0, ""
 }
 
 // shapes are the network's inputs for a batch, in the order of graph.Inputs.
-func shapes(count, side, input int) []graph.Shape {
-	return []graph.Shape{graph.F32(pictures(count, side, input)...), graph.F32(count, 4), graph.I32(count), graph.I32(count, 4)}
+func shapes(count, side, input int, points Points) []graph.Shape {
+	s := []graph.Shape{graph.F32(pictures(count, side, input)...), graph.F32(count, 4), graph.I32(count), graph.I32(count, 4)}
+	if n := points.Count(); n > 0 {
+		s = append(s, graph.F32(count, n, 2), graph.I32(count, n))
+	}
+	return s
 }
 
 // pictures is the shape of a batch of images, or of what stands in their place.
@@ -135,17 +160,28 @@ func pictures(count, side, input int) []int {
 
 func (b *batch) inputs(side, input int) []graph.Value {
 	count := len(b.weight)
-	return []graph.Value{
+	v := []graph.Value{
 		graph.Floats(b.image, pictures(count, side, input)...),
 		graph.Floats(b.box, count, 4),
 		graph.Ints(b.mode, count),
 		graph.Ints(b.organ, count, 4),
 	}
+	if n := len(b.labels) / count; n > 0 {
+		v = append(v, graph.Floats(b.points, count, n, 2), graph.Ints(b.labels, count, n))
+	}
+	return v
 }
 
 // network applies a network to the nodes of shapes and checks its masks.
-func network(s *graph.Scope, net graph.Network, in []*graph.Node, count, side int) graph.Outputs {
-	out := net(s, graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]})
+func network(s *graph.Scope, net graph.Network, in []*graph.Node, count, side int, points Points) graph.Outputs {
+	given := graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]}
+	if points.Count() > 0 {
+		given.Points, given.Labels = in[4], in[5]
+	}
+	if points.NoBox {
+		given.Box = nil
+	}
+	out := net(s, given)
 	if out.Masks == nil {
 		s.Failf("the network returns no masks")
 	}

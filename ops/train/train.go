@@ -104,7 +104,7 @@ func (r *run) report(e Event) {
 
 func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 	count, side := r.cfg.BatchSize, r.cfg.Size
-	inputs := append(shapes(count, side, r.cfg.Input), graph.F32(count, side, side), graph.F32(count))
+	inputs := append(shapes(count, side, r.cfg.Input, r.cfg.Points), graph.F32(count, side, side), graph.F32(count))
 	step := graph.StepConfig{
 		Name: "training step", Trainable: r.cfg.Trainable, Optimizer: r.cfg.Optimizer, ClipNorm: r.cfg.ClipNorm, Average: r.cfg.Average,
 		Parts: r.cfg.parts() > 1, Precision: r.cfg.Precision, Scaling: r.cfg.Scaling, Recompute: r.cfg.Recompute,
@@ -113,8 +113,8 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 		step.Factor = r.cfg.factor
 	}
 	if r.cfg.NoDecay != (NoDecay{}) {
-		specs, err := graph.Declare(shapes(count, side, r.cfg.Input), func(s *graph.Scope, in []*graph.Node) []*graph.Node {
-			return []*graph.Node{network(s, net, in, count, side).Masks}
+		specs, err := graph.Declare(shapes(count, side, r.cfg.Input, r.cfg.Points), func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+			return []*graph.Node{network(s, net, in, count, side, r.cfg.Points).Masks}
 		})
 		if err != nil {
 			return err
@@ -122,18 +122,18 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 		step.Decayed = r.cfg.NoDecay.decayed(specs)
 	}
 	r.step, err = graph.NewStep(b, step, inputs, func(s *graph.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
-		out := network(s, net, in, count, side)
-		losses := r.cfg.Loss(s, out, in[4])
+		out := network(s, net, in, count, side, r.cfg.Points)
+		losses := r.cfg.Loss(s, out, in[len(in)-2])
 		if d := losses.Shape().Dimensions; len(d) != 1 || d[0] != count {
 			s.Failf("the loss has shape %v, expected one value for each of the %d samples", d, count)
 		}
-		return graph.WeightedMean(losses, in[5]), nil
+		return graph.WeightedMean(losses, in[len(in)-1]), nil
 	})
 	if err != nil {
 		return err
 	}
 	if r.cfg.Validation != nil {
-		r.predict, err = newPredictor(b, net, side, r.cfg.Input, count, r.cfg.Select)
+		r.predict, err = NewPointPredictor(b, net, side, r.cfg.Input, count, r.cfg.Select, r.cfg.Points)
 	}
 	return err
 }
