@@ -10,7 +10,7 @@ func init() {
 			p("prompt", "prompt", "box(jitter: 0 px .. 19 px)", "how the box is made from the mask"),
 			p("optimizer", "optimizer", "adamw("+rate+")", "how weights are changed"),
 			p("epochs", "int | number<epochs>", epochs, "passes over the data").within(1, 1e6),
-			p("batch", "int", "16", "samples a step").within(1, 65536),
+			p("batch", "int", "16", "samples a batch; a batch is a step unless accumulate is given").within(1, 65536),
 			p("seed", "int", "0", "root of the seeds of shuffles, jitter, dropout and augmentation").atLeast(0),
 			p("keep", "keep", "best(dice)", "which checkpoint is the result: best needs validate, else the last is kept"),
 			p("augment", "augment", "none", "random changes of the training samples"),
