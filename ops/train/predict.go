@@ -104,8 +104,11 @@ func NewPredictor(b *graph.Backend, net graph.Network, size, batch int, selectio
 	if err := selection.check(); err != nil {
 		return nil, err
 	}
+	err := smaller(graph.FitsHost(2*batchBytes(batch, size)), batch, size)
+	if err != nil {
+		return nil, err
+	}
 	p := &Predictor{size: size, batch: batch, selection: selection}
-	var err error
 	p.program, err = graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(batch, size),
 		func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 			out := network(s, net, in, batch, size)
@@ -116,7 +119,7 @@ func NewPredictor(b *graph.Backend, net graph.Network, size, batch int, selectio
 			return append(nodes, out.Gates...)
 		})
 	if err != nil {
-		return nil, err
+		return nil, smaller(err, batch, size)
 	}
 	return p, nil
 }
@@ -154,7 +157,7 @@ func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, sou
 		}
 		r, err := p.program.Call(ctx, params, 0, in.inputs(p.size)...)
 		if err != nil {
-			return err
+			return smaller(err, p.batch, p.size)
 		}
 		for k := range samples {
 			answer := p.answer(r, k)
