@@ -36,7 +36,7 @@ func (c Config) Adapt(s *graph.Scope, ctx Context, x, mlp *gx.Node) (out, gate *
 
 	share := gx.MatMul(gate, c.ownership(gate))                                               // (B,N): the weight of each unit's expert
 	hidden = gx.Mul(hidden, gx.Reshape(share, b, 1, -1))                                      // (B,HW,N)
-	sum := graph.Einsum("btn,cn->btc", hidden, gx.Concatenate(up, 1))                            // (B,HW,C)
+	sum := graph.Einsum("btn,cn->btc", hidden, gx.Concatenate(up, 1))                         // (B,HW,C)
 	sum = gx.Add(sum, gx.Reshape(gx.MatMul(gate, gx.Concatenate(upBias, 0)), b, 1, channels)) // Σ_e gate_e · bias_e
 	return gx.Add(mlp, gx.MulScalar(gx.Reshape(sum, b, h, w, channels), c.Scale)), gate
 }
