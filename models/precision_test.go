@@ -62,7 +62,7 @@ func small() map[string]Config {
 	taxonomy := experts.Taxonomy{Modalities: 10, Levels: []int{5, 12, 39}, Tasks: 112}
 	return map[string]Config{
 		"tiny with experts": {Architecture: "tiny", Image: 32, Experts: &experts.Config{Experts: 2, Bottleneck: 4, Embedding: 4, Scale: 0.1, Dropout: 0.1, Taxonomy: taxonomy}},
-		"unet":              {Architecture: "unet", Image: 32, Base: 4, Levels: 3},
+		"unet":              {Architecture: "unet", Image: 32, Base: 4, Levels: 2},
 		"vit":               {Architecture: "vit", Image: 32},
 		"nnunet":            {Architecture: "nnunet", Image: 16, Plan: plan()},
 		"residual_unet":     {Architecture: "residual_unet", Image: 32, Base: 4, Levels: 3, Convolutions: []int{1, 2, 1}},
@@ -145,7 +145,7 @@ func TestHalfPrecisionTrainsWholeNetworks(t *testing.T) {
 					}
 				}
 			}
-		})
+		}
 	}
 }
 

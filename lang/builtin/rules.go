@@ -40,7 +40,7 @@ func groupParams() []Param {
 // ruleParams are the optional parameters of a training. None has a default, so that a script that does not name them keeps its identity.
 func ruleParams() []Param {
 	return []Param{
-		p("accumulate", "int", "", "batches to a step: their gradients are added up, as if they were one batch; a step is one change of the weights everywhere").within(1, 65536),
+		p("accumulate", "int", "", "batches to a step: their gradients are added up, weighted by their samples, as if they were one batch (but for dropout, and for the balance loss of a top gate, which is that of each batch); a step is one change of the weights everywhere").within(1, 65536),
 		p("clip", "number", "", "largest Euclidean norm of the gradient of all weights together; a larger one is scaled down to it").above(0),
 		p("ema", "number", "", "keeps a moving average of the weights, average ← ema × average + (1 − ema) × weights after every step, from the first weights on; the average is validated and is the result").within(0, 0.9999999).above(0),
 		p("stop", "stop", "", "when to end the training early; needs validate"),

@@ -10,7 +10,7 @@ func init() {
 			p("prompt", "prompt", "box(jitter: 0 px .. 19 px)", "the box or the points that are made from the mask"),
 			p("optimizer", "optimizer", "adamw("+rate+")", "how weights are changed"),
 			p("epochs", "int | number<epochs>", epochs, "passes over the data").within(1, 1e6),
-			p("batch", "int | word<batch size>", "16", "samples a step; planned: as many as nnunet decided on").within(1, 65536),
+			p("batch", "int | word<batch size>", "16", "samples a batch, which is a step unless accumulate is given; planned: as many as nnunet decided on").within(1, 65536),
 			p("seed", "int", "0", "root of the seeds of shuffles, jitter, dropout and augmentation").atLeast(0),
 			p("keep", "keep", "best(dice)", "which checkpoint is the result: best needs validate, else the last is kept"),
 			p("augment", "augment", "none", "random changes of the training samples"),

@@ -37,3 +37,15 @@ func (c *Config) explained(err error) error {
 	}
 	return fmt.Errorf("%w; %s", err, strings.Join(advice, ", or "))
 }
+
+// smaller does the same for a prediction, whose batch changes no result.
+func smaller(err error, batch, size int) error {
+	var want *graph.MemoryError
+	if err == nil || !errors.As(err, &want) {
+		return err
+	}
+	if batch > 1 {
+		return fmt.Errorf("%w; lower the batch of %d: no result depends on it", err, batch)
+	}
+	return fmt.Errorf("%w; lower the image of %d px", err, size)
+}

@@ -117,7 +117,10 @@ func NewPointPredictor(b *graph.Backend, net graph.Network, size, input, batch i
 		return nil, err
 	}
 	p := &Predictor{size: size, input: input, batch: batch, selection: selection, points: points}
-	var err error
+	err := smaller(graph.FitsHost(2*batchBytes(batch, size)), batch, size)
+	if err != nil {
+		return nil, err
+	}
 	p.program, err = graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(batch, size, input, points),
 		func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 			out := network(s, net, in, batch, size, points)
@@ -128,7 +131,7 @@ func NewPointPredictor(b *graph.Backend, net graph.Network, size, input, batch i
 			return append(nodes, out.Gates...)
 		})
 	if err != nil {
-		return nil, err
+		return nil, smaller(err, batch, size)
 	}
 	return p, nil
 }
@@ -169,7 +172,7 @@ func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, sou
 		}
 		r, err := p.program.Call(ctx, params, 0, in.inputs(p.size, p.input)...)
 		if err != nil {
-			return err
+			return smaller(err, p.batch, p.size)
 		}
 		for k := range samples {
 			answer := p.answer(r, k)

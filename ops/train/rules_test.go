@@ -507,3 +507,11 @@ func TestBatchThatCannotFitIsToldBeforeItIsMade(t *testing.T) {
 		}
 	}
 }
+
+func TestPredictionThatCannotFit(t *testing.T) {
+	_, err := NewPredictor(open(t, "go"), tiny, side, 1<<40, SelectFirst)
+	var want *graph.MemoryError
+	if !errors.As(err, &want) || !strings.Contains(err.Error(), "lower the batch of 1099511627776: no result depends on it") {
+		t.Errorf("a batch of 2⁴⁰ gives %v", err)
+	}
+}
