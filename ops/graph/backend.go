@@ -16,6 +16,8 @@ type Backend struct {
 	kind   string
 	facts  Provenance
 	reason string
+
+	release func() // after a program was freed; may be nil
 }
 
 // Provenance is what results depend on besides the script: it belongs into

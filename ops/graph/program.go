@@ -223,6 +223,9 @@ func (x *code) free() {
 	if x != nil && x.g != nil {
 		_ = caught(x.g.Finalize)
 		x.g = nil
+		if x.b.release != nil {
+			x.b.release()
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ func openVerified(path string) (*Backend, error) {
 		// Full float32 products, so that results agree with the CPU's.
 		config += ",tf32=false"
 	}
-	b := &Backend{kind: "xla"}
+	b := &Backend{kind: "xla", release: giveBackMemory}
 	var version string
 	fault := caught(func() {
 		plugin, e := pjrt.GetPlugin(path)
