@@ -55,23 +55,33 @@ func weightsContents(e *Engine, n *ir.Node) (string, error) {
 func newModel(arch string) func(context.Context, *Engine, *ir.Node) (any, error) {
 	return func(_ context.Context, e *Engine, n *ir.Node) (any, error) {
 		cfg := models.Config{Architecture: arch, Image: n.Int("image"), Patch: n.Int("patch"), Base: n.Int("base"), Levels: n.Int("depth")}
-		m, err := build(cfg, nil, uint64(n.Int("seed")))
-		if err != nil {
-			return nil, err
-		}
-		m.Groups = []string{models.All}
 		f := n.Text("weights")
 		if f == "" {
+			m, err := build(cfg, nil, uint64(n.Int("seed")))
+			if err != nil {
+				return nil, err
+			}
+			m.Groups = []string{models.All}
 			return m, nil
+		}
+		built, err := models.Build(cfg)
+		if err != nil {
+			return nil, err
 		}
 		from, err := weights.Read(e.find(f))
 		if err != nil {
 			return nil, at(n.ArgSpan("weights"), err)
 		}
-		report, err := weights.Fit(m.Params, m.Built.Parameters, from, weights.Allowed{})
+		found := graph.NewParams()
+		report, err := weights.Fit(found, built.Parameters, from, weights.Allowed{})
 		if err != nil {
 			return nil, at(n.ArgSpan("weights"), fmt.Errorf("%s: %w", f, err))
 		}
+		params, err := graph.Completed(found, built.Parameters, uint64(n.Int("seed")))
+		if err != nil {
+			return nil, err
+		}
+		m := &Model{Built: built, Params: params, Groups: []string{models.All}}
 		e.cfg.Events(Event{Kind: "note", Stage: e.label(n), Text: fmt.Sprintf("%s: %s", f, report)})
 		m.QualityTrained = true
 		return m, nil
@@ -84,14 +94,15 @@ func build(cfg models.Config, from *graph.Params, seed uint64) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	params, err := graph.Initialise(built.Parameters, seed)
-	if err != nil {
-		return nil, err
-	}
+	given := graph.NewParams()
 	if from != nil {
-		if _, err := weights.Load(params, built.Parameters, from); err != nil {
+		if _, err := weights.Load(given, built.Parameters, from); err != nil {
 			return nil, err
 		}
+	}
+	params, err := graph.Completed(given, built.Parameters, seed)
+	if err != nil {
+		return nil, err
 	}
 	return &Model{Built: built, Params: params}, nil
 }

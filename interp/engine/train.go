@@ -205,7 +205,7 @@ func loadTrain(ctx context.Context, j *Job, a *store.Artefact) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	params := m.Params.Clone()
+	params := graph.NewParams()
 	report, err := weights.Load(params, m.Built.Parameters, from)
 	if err != nil {
 		return nil, err

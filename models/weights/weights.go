@@ -120,8 +120,9 @@ var constants = []string{
 	"pixel_mean", "pixel_std",
 }
 
-// Load copies into a model's parameters what a state dict has for them. specs
-// are the parameters the model asks for; those not found keep their values.
+// Load puts into a model's parameters what a state dict has for them; tensors
+// are shared, not copied. specs are the parameters the model asks for; those
+// not found keep their values.
 func Load(into *graph.Params, specs []graph.Spec, from *graph.Params) (Report, error) {
 	from = deepened(Names(from), specs)
 	var r Report
@@ -135,7 +136,7 @@ func Load(into *graph.Params, specs []graph.Spec, from *graph.Params) (Report, e
 		case !slices.Equal(t.Dims, spec.Dims):
 			r.Mismatched = append(r.Mismatched, Mismatch{Name: spec.Name, Found: t.Dims, Expected: spec.Dims})
 		default:
-			if err := into.Set(spec.Name, t.Clone()); err != nil {
+			if err := into.Set(spec.Name, t); err != nil {
 				return r, err
 			}
 			r.Loaded = append(r.Loaded, spec.Name)
