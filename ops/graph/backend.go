@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -17,7 +18,16 @@ type Backend struct {
 	facts  Provenance
 	reason string
 
-	release func() // after a program was freed; may be nil
+	release func() // see tidy; nil where there is nothing to release
+}
+
+// tidy returns to the system what compiling a program, or a program that was freed, and the loading of weights before it have left behind:
+// the room would be counted on top of what the next program needs.
+func (b *Backend) tidy() {
+	if b.release != nil {
+		debug.FreeOSMemory()
+		b.release()
+	}
 }
 
 // Provenance is what results depend on besides the script: it belongs into

@@ -135,6 +135,7 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 		x.free()
 		return nil, fmt.Errorf("building %s: %w", name, err)
 	}
+	x.b.tidy()
 	return x, nil
 }
 
@@ -223,9 +224,7 @@ func (x *code) free() {
 	if x != nil && x.g != nil {
 		_ = caught(x.g.Finalize)
 		x.g = nil
-		if x.b.release != nil {
-			x.b.release()
-		}
+		x.b.tidy()
 	}
 }
 

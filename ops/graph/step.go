@@ -169,6 +169,7 @@ func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 	}
 	first, second := map[string]*tensors.Tensor{}, map[string]*tensors.Tensor{}
 	started := false
+	var zeros []float32 // one for all: they are copied to the device
 	defer func() {
 		if !started {
 			freeAll(first)
@@ -183,7 +184,10 @@ func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 			on   map[string]*tensors.Tensor
 			from func() *Params
 		}{{first, func() *Params { return state.First }}, {second, func() *Params { return state.Second }}} {
-			data := make([]float32, size(spec.Dims))
+			if n := size(spec.Dims); len(zeros) < n {
+				zeros = make([]float32, n)
+			}
+			data := zeros[:size(spec.Dims)]
 			if state != nil {
 				t, ok := moment.from().Get(spec.Name)
 				if !ok || !slices.Equal(t.Dims, spec.Dims) {
