@@ -145,7 +145,7 @@ func TestHalfPrecisionTrainsWholeNetworks(t *testing.T) {
 					}
 				}
 			}
-		}
+		})
 	}
 }
 

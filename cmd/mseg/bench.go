@@ -1,40 +1,167 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/mseg-lang/mseg/interp/bench"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
 type benchCmd struct {
-	Only    []string `help:"Cases to measure; --list shows them."`
-	Seconds float64  `help:"How long a case is repeated." default:"8"`
-	Backend string   `help:"go, xla or xla:PATH." env:"MSEG_BACKEND" placeholder:"NAME"`
+	Only    []string `help:"Cases to measure, or a prefix of theirs; --list shows them." placeholder:"CASE"`
+	Seconds float64  `help:"How long each case is repeated, five times at least." default:"8"`
+	Threads int      `help:"Threads of the backend; all cores by default." placeholder:"N"`
+	Backend string   `help:"go, xla or xla:PATH. Without it: xla if its plugin is installed, else go." env:"MSEG_BACKEND" placeholder:"NAME"`
+	TF32    bool     `name:"tf32" help:"On a GPU: multiply with 10 bits of mantissa. Without it products are full float32."`
+	Peers   []string `help:"Lines that other programs printed, to be put beside: what the scripts in bench/ write." placeholder:"FILE"`
+	Lines   []string `help:"Lines of this command from before, to be put into the table as well." placeholder:"FILE"`
+	JSON    bool     `help:"Print one line of JSON for each case instead of the table."`
+	List    bool     `help:"List the cases, measure nothing."`
 	Here    bool     `hidden:"" help:"Measure in this process."`
 }
 
-func (c benchCmd) Run() error {
-	b, err := graph.Open(c.Backend)
+func (c benchCmd) Run(ctx context.Context) error {
+	if c.Seconds < 0 || c.Threads < 0 {
+		return fmt.Errorf("found %g seconds and %d threads, expected 0 or more", c.Seconds, c.Threads)
+	}
+	if c.List {
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		for _, k := range bench.Cases {
+			fmt.Fprintf(w, "%s\tB=%d\t%s\n", k.Name, k.Batch, k.Doc)
+		}
+		return w.Flush()
+	}
+	cases, err := c.cases()
 	if err != nil {
 		return err
 	}
-	for _, name := range c.Only {
-		k, err := bench.Find(name)
-		if err != nil {
-			return err
+	if c.Here {
+		return c.here(cases)
+	}
+	peers, err := readBenchLines(c.Peers)
+	if err != nil {
+		return err
+	}
+	ours, err := readBenchLines(c.Lines)
+	if err != nil {
+		return err
+	}
+	if len(c.Lines) == 0 || len(c.Only) > 0 {
+		for _, k := range cases {
+			lines, err := c.child(ctx, k)
+			if err != nil {
+				return err
+			}
+			if c.JSON {
+				os.Stdout.Write(lines)
+				continue
+			}
+			measured, err := bench.ReadLines(strings.NewReader(string(lines)))
+			if err != nil {
+				return err
+			}
+			ours = append(ours, measured...)
 		}
+	}
+	if c.JSON {
+		return nil
+	}
+	return bench.WriteTable(os.Stdout, bench.Least(ours), bench.Least(peers))
+}
+
+// cases are those asked for, in the order of the list.
+func (c benchCmd) cases() ([]bench.Case, error) {
+	if len(c.Only) == 0 {
+		return bench.Cases, nil
+	}
+	for _, name := range c.Only {
+		if !slices.ContainsFunc(bench.Cases, func(k bench.Case) bool { return strings.HasPrefix(k.Name, name) }) {
+			return nil, fmt.Errorf("no case is called %q; mseg bench --list shows them", name)
+		}
+	}
+	var out []bench.Case
+	for _, k := range bench.Cases {
+		exact := slices.Contains(c.Only, k.Name)
+		prefix := slices.ContainsFunc(c.Only, func(name string) bool {
+			_, err := bench.Find(name)
+			return err != nil && strings.HasPrefix(k.Name, name)
+		})
+		if exact || prefix {
+			out = append(out, k)
+		}
+	}
+	return out, nil
+}
+
+// child measures a case in a process of its own, so that its memory is its own as well and threads are those asked for.
+func (c benchCmd) child(ctx context.Context, k bench.Case) ([]byte, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"bench", "--here", "--only", k.Name, "--seconds", fmt.Sprint(c.Seconds), "--backend", c.Backend}
+	if c.TF32 {
+		args = append(args, "--tf32")
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = os.Environ()
+	if c.Threads > 0 {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("PJRT_NPROC=%d", c.Threads), fmt.Sprintf("GOMAXPROCS=%d", c.Threads))
+	}
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("measuring %s: %w", k.Name, err)
+	}
+	return out, nil
+}
+
+func (c benchCmd) here(cases []bench.Case) error {
+	b, err := graph.OpenWith(c.Backend, graph.Options{TF32: c.TF32})
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(os.Stdout)
+	for _, k := range cases {
 		l, err := k.Run(b, bench.Effort{Seconds: c.Seconds, Reps: 5})
 		if err != nil {
 			return err
 		}
-		if err := json.NewEncoder(os.Stdout).Encode(l); err != nil {
+		if c.TF32 {
+			l.Options = append(l.Options, "tf32")
+		}
+		if err := enc.Encode(l); err != nil {
 			return err
 		}
+		runtime.GC()
 	}
 	return nil
 }
 
-var _ = fmt.Sprint
+func readBenchLines(files []string) ([]bench.Line, error) {
+	var out []bench.Line
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		lines, err := bench.ReadLines(f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		out = append(out, lines...)
+	}
+	return out, nil
+}

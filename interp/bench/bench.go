@@ -36,7 +36,6 @@ type Line struct {
 	PeakMB       int     // of the whole process so far
 	Processor    string
 	Versions     map[string]string
-	Extra        map[string]float64 // further figures of a case
 }
 
 // Estimate is about the wall time that a quiet machine would need: the CPU time of the busiest thread, and at least an equal share of all.
@@ -82,9 +81,6 @@ func (l Line) MarshalJSON() ([]byte, error) {
 		field("others_cores", math.Round(l.Others*100)/100)
 	}
 	field("peak_rss_mb", l.PeakMB)
-	for _, k := range sortedKeys(l.Extra) {
-		field(k, round(l.Extra[k], 4))
-	}
 	field("cpu", l.Processor)
 	field("versions", l.Versions)
 	return []byte("{" + b.String() + "}"), nil
@@ -180,7 +176,11 @@ func Repeat(f func() error, per int, e Effort) (Line, error) {
 		}
 		l.CPU, l.Crit = min(l.CPU, t.CPU/share), min(l.Crit, t.Crit/share)
 	}
-	slices.Sort(walls)
-	l.Median, l.Reps, l.PeakMB = (walls[(len(walls)-1)/2]+walls[len(walls)/2])/2, len(walls), PeakMB()
+	l.Median, l.Reps, l.PeakMB = median(walls), len(walls), PeakMB()
 	return l, nil
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }

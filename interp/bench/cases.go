@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"maps"
 	"runtime"
 	"slices"
 
@@ -29,7 +28,7 @@ type Case struct {
 type work struct {
 	run    func() error
 	params int
-	extra  func() map[string]float64 // after the repetitions; may be nil
+	peakMB func() int // of a case that runs processes of its own; nil elsewhere
 	free   func()
 }
 
@@ -47,6 +46,10 @@ var Cases = []Case{
 	{Name: "decode", Doc: "a further box on a ready embedding", Batch: 1, prepare: decode, Peers: []string{"torch_medsegx/decode"}},
 	{Name: "train", Doc: "MedSegX-B, one AdamW step of experts and decoder", Batch: 2, prepare: step("vit_b", experts.Published, models.Experts, models.Decoder), Peers: []string{"torch_medsegx/train"}},
 	{Name: "full", Doc: "MedSegX-B, one AdamW step of everything", Batch: 2, prepare: step("vit_b", experts.Published, models.All), Peers: []string{"torch_medsegx/full"}},
+	{Name: "decoder-images", Doc: "SAM ViT-B, one AdamW step of the decoder, the encoder in the loop", Batch: 4, prepare: decoderStep(false)},
+	{Name: "decoder", Doc: "the same on embeddings that are kept", Batch: 4, prepare: decoderStep(true)},
+	{Name: "first-result", Doc: "a whole process: start, read weights, compile, answer one image with MedSegX-B", Batch: 1, Unit: "process", prepare: firstResult,
+		Peers: []string{"torch_first_result"}},
 	{Name: "unet-infer", Doc: "U-Net of 16 channels and four levels, instance norm", Batch: 1, prepare: unetCase(inst16(), false), Peers: []string{"torch_unet/inst16/infer"}},
 	{Name: "unet-train", Doc: "the same, one AdamW step", Batch: 1, prepare: unetCase(inst16(), true), Peers: []string{"torch_unet/inst16/train"}},
 	{Name: "basic-infer", Doc: "U-Net in the shapes of MONAI's BasicUNet, 32 to 256 channels", Batch: 1, prepare: unetCase(basicUNet(), false), Peers: []string{"torch_unet/basic/infer"}},
@@ -71,7 +74,12 @@ func (c Case) Run(b *graph.Backend, e Effort) (Line, error) {
 	if w.free != nil {
 		defer w.free()
 	}
-	l, err := Repeat(w.run, c.Batch, e)
+	var l Line
+	if c.Unit == "process" {
+		l, err = repeatProcess(w.run, e)
+	} else {
+		l, err = Repeat(w.run, c.Batch, e)
+	}
 	if err != nil {
 		return Line{}, fmt.Errorf("%s: %w", c.Name, err)
 	}
@@ -85,8 +93,8 @@ func (c Case) Run(b *graph.Backend, e Effort) (Line, error) {
 	if facts.PJRT != "" {
 		l.Versions["pjrt"] = facts.PJRT
 	}
-	if w.extra != nil {
-		l.Extra = w.extra()
+	if w.peakMB != nil {
+		l.PeakMB = w.peakMB()
 	}
 	return l, nil
 }
@@ -176,12 +184,36 @@ func step(architecture string, mix func() experts.Config, groups ...string) func
 		trainable := func(name string) bool {
 			return slices.ContainsFunc(keep, func(f func(string) bool) bool { return f(name) })
 		}
-		return training(b, m.Network, trainable, batch)
+		return training(b, m.Network, trainable, batch, nil)
 	}
 }
 
-func training(b *graph.Backend, net graph.Network, trainable func(string) bool, batch int) (*work, error) {
+// decoderStep trains the decoder of a network whose encoder stays as it is, on images or on embeddings.
+func decoderStep(embeddings bool) func(*graph.Backend, int) (*work, error) {
+	return func(b *graph.Backend, batch int) (*work, error) {
+		m, err := models.Build(models.Config{Architecture: "vit_b", Image: side})
+		if err != nil {
+			return nil, err
+		}
+		trainable, err := m.Group(models.Decoder)
+		if err != nil {
+			return nil, err
+		}
+		if embeddings {
+			return training(b, m.Halves.Second, trainable, batch, []int{m.Halves.Input})
+		}
+		return training(b, m.Network, trainable, batch, nil)
+	}
+}
+
+// training is one step of a network; in is the shape of what it reads for each image where that is no image.
+func training(b *graph.Backend, net graph.Network, trainable func(string) bool, batch int, in []int) (*work, error) {
+	values := example(batch)
 	inputs := append(models.InputShapes(batch, side), graph.F32(batch, side, side))
+	if in != nil {
+		dims := append([]int{batch}, in...)
+		inputs[0], values[0] = graph.F32(dims...), graph.Floats(noise("embedding", batch*in[0]), dims...)
+	}
 	cfg := graph.StepConfig{Name: "bench", Trainable: trainable, Optimizer: graph.DefaultAdamW()}
 	st, err := graph.NewStep(b, cfg, inputs, func(s *graph.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
 		out := net(s, graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]})
@@ -201,7 +233,7 @@ func training(b *graph.Backend, net graph.Network, trainable func(string) bool, 
 		w.free()
 		return nil, err
 	}
-	values := append(example(batch), graph.Floats(disc(batch), batch, side, side))
+	values = append(values, graph.Floats(disc(batch), batch, side, side))
 	calls := uint64(0)
 	w.run = func() error {
 		calls++
@@ -215,7 +247,7 @@ func training(b *graph.Backend, net graph.Network, trainable func(string) bool, 
 func example(batch int) []graph.Value {
 	image := noise("image", batch*side*side*3)
 	for i, v := range image {
-		image[i] = float32(int(127 + 60*v))
+		image[i] = float32(int(min(max(127+40*v, 0), 255)))
 	}
 	modality := make([]int32, batch)
 	var organ []int32
@@ -250,5 +282,3 @@ func noise(name string, n int) []float32 {
 	}
 	return out
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

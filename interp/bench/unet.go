@@ -14,7 +14,7 @@ import (
 func unetCase(net graph.Network, steps bool) func(*graph.Backend, int) (*work, error) {
 	return func(b *graph.Backend, batch int) (*work, error) {
 		if steps {
-			return training(b, net, nil, batch)
+			return training(b, net, nil, batch, nil)
 		}
 		return program(b, models.InputShapes(batch, side), example(batch), models.Flat(net))
 	}

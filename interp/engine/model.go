@@ -136,7 +136,7 @@ func (e *Engine) model(n *ir.Node, cfg models.Config) (*Model, error) {
 		return nil, at(n.ArgSpan("weights"), fmt.Errorf("%s: %w", f, err))
 	}
 	e.cfg.Events(Event{Kind: "note", Stage: e.label(n), Text: fmt.Sprintf("%s: %s", f, report)})
-	params, err := completed(m.Built.Parameters, fitted, seed)
+	params, err := graph.Completed(fitted, m.Built.Parameters, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -161,34 +161,9 @@ func build(cfg models.Config, from func() (*graph.Params, error), seed uint64) (
 				return nil, err
 			}
 		}
-		return completed(built.Parameters, fitted, seed)
+		return graph.Completed(fitted, built.Parameters, seed)
 	}
 	return &Model{Built: built, params: sync.OnceValues(first)}, nil
-}
-
-// completed adds first values for the parameters that are not given. The result is in the order of specs.
-func completed(specs []graph.Spec, given *graph.Params, seed uint64) (*graph.Params, error) {
-	var missing []graph.Spec
-	for _, s := range specs {
-		if _, ok := given.Get(s.Name); !ok {
-			missing = append(missing, s)
-		}
-	}
-	first, err := graph.Initialise(missing, seed)
-	if err != nil {
-		return nil, err
-	}
-	out := graph.NewParams()
-	for _, s := range specs {
-		t, ok := given.Get(s.Name)
-		if !ok {
-			t, _ = first.Get(s.Name)
-		}
-		if err := out.Set(s.Name, t); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }
 
 // Count is the number of parameters, or of those that training changes.

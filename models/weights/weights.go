@@ -145,8 +145,9 @@ func isSecondName(name string) bool {
 	return strings.HasPrefix(name, "decoder.encoder.") || strings.Contains(name, ".all_modules.")
 }
 
-// Load copies into a model's parameters what a state dict has for them. specs
-// are the parameters the model asks for; those not found keep their values.
+// Load puts into a model's parameters what a state dict has for them; tensors
+// are shared, not copied. specs are the parameters the model asks for; those
+// not found keep their values.
 func Load(into *graph.Params, specs []graph.Spec, from *graph.Params) (Report, error) {
 	from = deepened(Names(from), specs)
 	var r Report
@@ -160,7 +161,7 @@ func Load(into *graph.Params, specs []graph.Spec, from *graph.Params) (Report, e
 		case !slices.Equal(t.Dims, spec.Dims):
 			r.Mismatched = append(r.Mismatched, Mismatch{Name: spec.Name, Found: t.Dims, Expected: spec.Dims})
 		default:
-			if err := into.Set(spec.Name, t.Clone()); err != nil {
+			if err := into.Set(spec.Name, t); err != nil {
 				return r, err
 			}
 			r.Loaded = append(r.Loaded, spec.Name)

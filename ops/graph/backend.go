@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -16,6 +17,17 @@ type Backend struct {
 	kind   string
 	facts  Provenance
 	reason string
+
+	release func() // see tidy; nil where there is nothing to release
+}
+
+// tidy returns to the system what compiling a program, or a program that was freed, and the loading of weights before it have left behind:
+// the room would be counted on top of what the next program needs.
+func (b *Backend) tidy() {
+	if b.release != nil {
+		debug.FreeOSMemory()
+		b.release()
+	}
 }
 
 // Provenance is what results depend on besides the script: it belongs into
@@ -53,7 +65,18 @@ func (b *Backend) Provenance() Provenance { return b.facts }
 // It never downloads anything. A plugin's checksum is verified before it is
 // opened; one that is not known is first tried in a child process, since a
 // damaged or too old library takes the process down with it.
-func Open(spec string) (*Backend, error) {
+func Open(spec string) (*Backend, error) { return OpenWith(spec, Options{}) }
+
+// Options are what can be chosen about a backend besides which it is.
+type Options struct {
+	// TF32 lets a GPU multiply float32 with 10 bits of mantissa. Results then
+	// differ from the CPU's in the fourth digit. It says nothing to other
+	// devices.
+	TF32 bool
+}
+
+// OpenWith is Open with options.
+func OpenWith(spec string, opt Options) (*Backend, error) {
 	switch {
 	case spec == "go":
 		return openGo("asked for"), nil
@@ -62,7 +85,7 @@ func Open(spec string) (*Backend, error) {
 		if err != nil {
 			return nil, err
 		}
-		return openXLA(path, true, "asked for")
+		return openXLA(path, true, "asked for", opt)
 	case strings.HasPrefix(spec, "xla:"):
 		path := strings.TrimPrefix(spec, "xla:")
 		if path == "" || strings.Contains(path, ",") {
@@ -72,14 +95,14 @@ func Open(spec string) (*Backend, error) {
 		if err != nil {
 			return nil, err
 		}
-		return openXLA(path, false, "asked for")
+		return openXLA(path, false, "asked for", opt)
 	case spec == "":
-		return openAuto()
+		return openAuto(opt)
 	}
 	return nil, fmt.Errorf("backend %q is unknown; use go, xla or xla:PATH", spec)
 }
 
-func openAuto() (*Backend, error) {
+func openAuto(opt Options) (*Backend, error) {
 	if xlaMissing != "" {
 		return openGo(xlaMissing), nil
 	}
@@ -91,7 +114,7 @@ func openAuto() (*Backend, error) {
 	case err != nil:
 		return nil, err
 	}
-	return openXLA(path, true, "its plugin is installed")
+	return openXLA(path, true, "its plugin is installed", opt)
 }
 
 func openGo(reason string) *Backend {

@@ -5,11 +5,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 )
 
 // Digest is the identity of the tensors of a set that keep names: SHA-256 over
-// names, shapes and the bits of all values, in the order of the set.
+// names, shapes and the bits of all values. Their order in the set is no part of
+// it.
 func Digest(p *Params, keep func(name string) bool) string {
 	var names []string
 	for _, name := range p.names {
@@ -17,6 +19,7 @@ func Digest(p *Params, keep func(name string) bool) string {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names)
 	sums := make([][sha256.Size]byte, len(names))
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))

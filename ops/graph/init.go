@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // Init draws the first values of a parameter on the host, in row-major order.
@@ -120,6 +121,37 @@ func Initialise(specs []Spec, seed uint64) (*Params, error) {
 		t := &Tensor{Dims: s.Dims, Data: s.Init(Stream(seed, s.Name), s.Dims)}
 		if _, twice := p.Get(s.Name); twice {
 			return nil, fmt.Errorf("parameter %q is declared twice", s.Name)
+		}
+		if err := p.Set(s.Name, t); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Completed is Initialise where some parameters have values already: those of
+// given are taken, shared and not copied, and only the others are drawn. Every
+// parameter has its own stream, so a value does not depend on which others are
+// given. The order is that of specs.
+func Completed(given *Params, specs []Spec, seed uint64) (*Params, error) {
+	var missing []Spec
+	for _, s := range specs {
+		if _, ok := given.Get(s.Name); !ok {
+			missing = append(missing, s)
+		}
+	}
+	drawn, err := Initialise(missing, seed)
+	if err != nil {
+		return nil, err
+	}
+	p := NewParams()
+	for _, s := range specs {
+		t, ok := given.Get(s.Name)
+		if !ok {
+			t, _ = drawn.Get(s.Name)
+		}
+		if !slices.Equal(t.Dims, s.Dims) {
+			return nil, fmt.Errorf("parameter %q has shape %v, the network needs %v", s.Name, t.Dims, s.Dims)
 		}
 		if err := p.Set(s.Name, t); err != nil {
 			return nil, err

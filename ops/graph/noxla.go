@@ -11,7 +11,7 @@ import (
 // xlaMissing says why this program cannot use XLA, if it cannot.
 const xlaMissing = "this program was built without XLA, which needs Linux and cgo (CGO_ENABLED=1 and a C compiler)"
 
-func openXLA(path string, _ bool, _ string) (*Backend, error) {
+func openXLA(path string, _ bool, _ string, _ Options) (*Backend, error) {
 	return nil, fmt.Errorf("opening plugin %s: %w", path, errors.New(xlaMissing))
 }
 

@@ -150,6 +150,7 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 		x.free()
 		return nil, fmt.Errorf("building %s: %w", name, b.shortage(err))
 	}
+	x.b.tidy()
 	return x, nil
 }
 
@@ -238,6 +239,7 @@ func (x *code) free() {
 	if x != nil && x.g != nil {
 		_ = caught(x.g.Finalize)
 		x.g = nil
+		x.b.tidy()
 	}
 }
 

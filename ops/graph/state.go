@@ -48,16 +48,20 @@ func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 			return err
 		}
 	}
+	var zeros []float32 // one for all: they are copied to the device
 	for _, spec := range st.specs {
 		if !slices.Contains(st.trained, spec.Name) {
 			continue
+		}
+		if n := size(spec.Dims); len(zeros) < n {
+			zeros = make([]float32, n)
 		}
 		for _, kind := range st.slots {
 			from := first
 			if state != nil {
 				from = state.Slots[kind]
 			}
-			data := make([]float32, size(spec.Dims))
+			data := zeros[:size(spec.Dims)]
 			if state != nil || kind == averageSlot {
 				var t *Tensor
 				ok := false
@@ -76,7 +80,7 @@ func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 			fresh[slot{kind, spec.Name}] = t
 		}
 		if st.cfg.Parts {
-			t, err := st.b.upload(make([]float32, size(spec.Dims)), dtypes.Float32, spec.Dims)
+			t, err := st.b.upload(zeros[:size(spec.Dims)], dtypes.Float32, spec.Dims)
 			if err != nil {
 				return err
 			}

@@ -29,12 +29,12 @@ const threadsVar = "PJRT_NPROC"
 // lacks functions it calls.
 const oldestPJRT = 104
 
-func openXLA(path string, installed bool, reason string) (*Backend, error) {
+func openXLA(path string, installed bool, reason string, opt Options) (*Backend, error) {
 	sum, err := verifyPlugin(path, installed)
 	if err != nil {
 		return nil, err
 	}
-	b, err := openVerified(path)
+	b, err := openVerified(path, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func openXLA(path string, installed bool, reason string) (*Backend, error) {
 }
 
 // openVerified opens a plugin that is known to be sound.
-func openVerified(path string) (*Backend, error) {
+func openVerified(path string, opt Options) (*Backend, error) {
 	threads, err := clientThreads()
 	if err != nil {
 		return nil, err
@@ -53,11 +53,11 @@ func openVerified(path string) (*Backend, error) {
 	if strings.Contains(strings.ToLower(filepath.Base(path)), "cpu") {
 		// One device: with several, the CPU client splits its threads.
 		options["cpu_device_count"] = int64(1)
-	} else {
+	} else if !opt.TF32 {
 		// Full float32 products, so that results agree with the CPU's.
 		config += ",tf32=false"
 	}
-	b := &Backend{kind: "xla"}
+	b := &Backend{kind: "xla", release: giveBackMemory}
 	var version string
 	fault := caught(func() {
 		plugin, e := pjrt.GetPlugin(path)
@@ -107,7 +107,7 @@ func clientThreads() (int, error) {
 
 // probe opens a plugin and lets it add 2 and 2.
 func probe(w io.Writer, path string) error {
-	b, err := openVerified(path)
+	b, err := openVerified(path, Options{})
 	if err != nil {
 		return err
 	}

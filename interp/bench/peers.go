@@ -1,0 +1,90 @@
+package bench
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+)
+
+// ReadLines reads measured lines, one JSON object a line, as this program and the peers' scripts print them. Objects without times (a check,
+// an export) and lines that are no object are passed over: a script's warnings stand between its lines.
+func ReadLines(r io.Reader) ([]Line, error) {
+	var out []Line
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, 1<<20)
+	for n := 1; s.Scan(); n++ {
+		text := strings.TrimSpace(s.Text())
+		if !strings.HasPrefix(text, "{") {
+			continue
+		}
+		var l Line
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		if l.Measured() {
+			out = append(out, l)
+		}
+	}
+	return out, s.Err()
+}
+
+// Least joins lines that measured the same thing in the same way several times: the least of each time counts, as what disturbs a
+// measurement only adds to it.
+func Least(lines []Line) []Line {
+	var out []Line
+	for _, l := range lines {
+		i := slices.IndexFunc(out, func(o Line) bool { return o.sameAs(l) })
+		if i < 0 {
+			out = append(out, l)
+			continue
+		}
+		o := &out[i]
+		if l.Best < o.Best {
+			o.Best, o.Others = l.Best, l.Others
+		}
+		o.CPU, o.Crit, o.Median, o.First = min(o.CPU, l.CPU), min(o.Crit, l.Crit), min(o.Median, l.Median), min(o.First, l.First)
+		o.Reps += l.Reps
+		o.PeakMB = min(o.PeakMB, l.PeakMB)
+	}
+	return out
+}
+
+func (l Line) sameAs(o Line) bool {
+	return l.Name == o.Name && l.Batch == o.Batch && l.Threads == o.Threads && l.Processor == o.Processor && slices.Equal(l.Options, o.Options)
+}
+
+// Rivals are the lines that measured what a case measures: on the same processor, with as many threads, and with the same batch. A line
+// that does not say how many threads it had is taken to have used all.
+func (c Case) Rivals(ours Line, peers []Line) []Line {
+	var out []Line
+	for _, p := range peers {
+		if p.Processor != "" && p.Processor != ours.Processor || p.Batch != c.Batch {
+			continue
+		}
+		if p.Threads == 0 {
+			p.Threads = ours.Threads
+		}
+		if p.Threads != ours.Threads {
+			continue
+		}
+		if slices.ContainsFunc(c.Peers, func(pattern string) bool { ok, _ := path.Match(pattern, p.Name); return ok }) {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Line) int { return compare(a.Estimate(), b.Estimate()) })
+	return out
+}
+
+func compare(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
