@@ -130,7 +130,7 @@ func (c Staged) Network() graph.Network {
 	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 		x := c.entering(s, in) // (B,S,S,3), standardised
 		if c.Prompt == Box {
-			x = gx.Concatenate([]*gx.Node{x, filled(in.Box, c.Size[0])}, -1) // (B,S,S,4)
+			x = gx.Concatenate([]*gx.Node{x, filled(s, in.Box, c.Size[0])}, -1) // (B,S,S,4)
 		}
 		answers, gates := c.Answers(s, in, x)
 		out := graph.Outputs{Masks: channelsFirst(answers[0]), Gates: gates}

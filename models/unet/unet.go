@@ -17,7 +17,6 @@ package unet
 import (
 	"fmt"
 
-	"github.com/gomlx/compute/shapes"
 	gx "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/mseg-lang/mseg/models/experts"
@@ -71,7 +70,7 @@ func (c Config) Network() graph.Network {
 	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 		x := graph.InstanceNorm(s, in.Image, instanceNormEps, false) // (B,S,S,3), each image and colour standardised
 		if c.Prompt == Box {
-			x = gx.Concatenate([]*gx.Node{x, filled(in.Box, c.Image)}, -1) // (B,S,S,4)
+			x = gx.Concatenate([]*gx.Node{x, filled(s, in.Box, c.Image)}, -1) // (B,S,S,4)
 		}
 		var context experts.Context
 		if c.Experts != nil {
@@ -114,20 +113,9 @@ func twice(s *graph.Scope, x *gx.Node, channels int) *gx.Node {
 	return s.Unblock(x)
 }
 
-// filled is 1 in pixels from x0 to x1 and from y0 to y1, both included, and 0
-// elsewhere.
+// filled is the box as a channel.
 //
 // box: (B,4). Returns (B,size,size,1).
-func filled(box *gx.Node, size int) *gx.Node {
-	side := func(axis, low, high int) *gx.Node { // 1 between two sides of the box
-		dims := []int{1, 1, 1, 1}
-		dims[axis] = size
-		at := gx.Iota(box.Graph(), shapes.Make(box.DType(), dims...), axis)
-		corner := func(i int) *gx.Node {
-			return gx.Reshape(gx.SliceAxis(box, 1, gx.AxisElem(i)), -1, 1, 1, 1)
-		}
-		inside := gx.LogicalAnd(gx.GreaterOrEqual(at, corner(low)), gx.LessOrEqual(at, corner(high)))
-		return gx.ConvertDType(inside, box.DType())
-	}
-	return gx.Mul(side(2, 0, 2), side(1, 1, 3))
+func filled(s *graph.Scope, box *gx.Node, size int) *gx.Node {
+	return gx.InsertAxes(graph.BoxPlane(s, box, size, size), -1)
 }
