@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/mseg-lang/mseg/interp/report"
-	"github.com/mseg-lang/mseg/ops/metric"
 )
 
 // findings are the sentences a reader needs before any table: who beat whom, and what weakens the numbers.
@@ -18,44 +17,19 @@ func findings(evals []evalItem) []report.Finding {
 			out = append(out, f)
 		}
 	}
-	for _, g := range sameData(evals) {
-		for _, m := range g {
+	groups := sameData(evals)
+	verdicts := againstBaselines(groups)
+	for _, g := range groups {
+		for i := range g {
+			m := &g[i]
 			if m.model.Baseline != "" {
 				continue
 			}
 			compared := false
-			for _, b := range g {
-				if b.model.Baseline == "" {
-					continue
-				}
-				field, ok := m.scores.judged()
-				if !ok {
-					continue // no metric here says which side is better
-				}
-				d, _, _, err := difference(m.scores, b.scores, field, m.scores.Level)
-				if err != nil {
-					continue
-				}
-				compared = true
-				def, _ := metric.Define(field)
-				name, unit := def.Title, fmt.Sprintf("%.0f %% CI", 100*m.scores.Level)
-				low, high := orNaN(d.Low), orNaN(d.High)
-				interval := fmt.Sprintf("difference %+.3f, %s [%+.3f, %+.3f], %d images", d.Mean, unit, low, high, d.N)
-				if d.Low == nil {
-					interval = fmt.Sprintf("difference %+.3f, %d images, no interval", d.Mean, d.N)
-				}
-				better := d.Mean > 0 && low > 0
-				worse := d.Mean < 0 && high < 0
-				if def.Better == metric.Lower {
-					better, worse = worse, better
-				}
-				switch {
-				case better:
-					say(report.Good, "%s is better than the baseline %s: %s %.3f against %.3f (%s).", m.label, b.label, name, d.First, d.Second, interval)
-				case worse:
-					say(report.Bad, "%s is worse than the baseline %s: %s %.3f against %.3f (%s).", m.label, b.label, name, d.First, d.Second, interval)
-				default:
-					say(report.Bad, "%s does not beat the baseline %s: %s %.3f against %.3f (%s).", m.label, b.label, name, d.First, d.Second, interval)
+			for _, v := range verdicts {
+				if v.model == m {
+					compared = true
+					say(v.status(), "%s", v)
 				}
 			}
 			if !compared {
@@ -103,14 +77,4 @@ func findings(evals []evalItem) []report.Finding {
 		}
 	}
 	return out
-}
-
-// judged is the first metric of which a reader knows whether more of it is better.
-func (s *Scores) judged() (string, bool) {
-	for _, m := range s.Specs {
-		if def, ok := metric.Define(m.Name); ok && def.Better != metric.Neutral {
-			return m.Name, true
-		}
-	}
-	return "", false
 }
