@@ -63,13 +63,17 @@ func (c Config) Look(s *graph.Scope, in graph.Inputs) Context {
 // constantWeights are weights (B,E) that no parameter decides: the rows of the
 // route table, or equal parts where the gate has nothing to read.
 func (c Config) constantWeights(in graph.Inputs) *gx.Node {
-	dtype := in.Image.DType()
+	like := in.Box
+	if like == nil { // points instead
+		like = in.Image
+	}
+	dtype := like.DType()
 	if c.Gate != Route {
-		equal := gx.Scalar(in.Image.Graph(), dtype, 1/float64(c.Experts))
+		equal := gx.Scalar(like.Graph(), dtype, 1/float64(c.Experts))
 		return gx.BroadcastToDims(equal, in.Modality.Shape().Dim(0), c.Experts)
 	}
 	task := spareRow(columnOf(in.Organ, in.Organ.Shape().Dim(1)-1), c.Taxonomy.Tasks)
-	table := gx.ConstAsDType(in.Image.Graph(), dtype, c.Table) // (tasks+1,E)
+	table := gx.ConstAsDType(like.Graph(), dtype, c.Table) // (tasks+1,E)
 	return gx.MatMul(gx.OneHot(task, len(c.Table), dtype), table)
 }
 
