@@ -15,7 +15,10 @@ import (
 func metricColumns(s *Scores, define bool) []report.Column {
 	var out []report.Column
 	for i, spec := range s.Specs {
-		def, _ := metric.Define(spec.Name)
+		def, known := metric.Define(spec.Name)
+		if !known {
+			def.Doc = "A function of this script."
+		}
 		c := report.Column{Name: s.Metrics[i], Kind: report.Interval, Digits: 3, Counted: true}
 		if define {
 			c.Doc = def.Doc
