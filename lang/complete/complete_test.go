@@ -109,6 +109,12 @@ func TestWhole(t *testing.T) {
 		{"words of a list", "eval e = start |> evaluate(brain) { by: [‸", sorted(words("case field"))},
 		{"true or false", "prep p = percentile(1 % .. 2 %, nonzero: ‸", "false true"},
 
+		{"losses of the script", "fn mine(p: mask, t: mask) -> scalar = mean(p * t)\nfn step(x: image) -> image = x\nmodel m = start |> train(brain) { loss: ‸", sorted(names("loss", false), []string{"mine"})},
+		{"losses of a library", "use losses (focal)\nmodel m = start |> train(brain) { loss: dice + fo‸", sorted(names("loss", false), []string{"focal"})},
+		{"steps of the script", "fn step(x: image) -> image = x\nprep p = resize(64 px) |> ‸", sorted(names("prep", true), []string{"step"})},
+		{"a param with a type", "param l: loss = ‸", sorted(names("loss", false))},
+		{"tensors in a fn", "fn f(x: mask, y: mask) -> mask = x + ‸", sorted(names("tensor", false), []string{"x", "y", "many", "rate"})},
+
 		{"functions of data", "data d = brain |> ‸", sorted(names("data", true))},
 		{"functions of a model", "model m = start |> ‸", sorted(names("model", true), []string{"fit"})},
 		{"functions of a model on the next line", "model m = start\n  |> ‸", sorted(names("model", true), []string{"fit"})},

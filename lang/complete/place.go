@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mseg-lang/mseg/lang/builtin"
+	"github.com/mseg-lang/mseg/lang/check"
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
@@ -178,10 +179,12 @@ func (p *place) want(i, to int) types.Type {
 	if i < 0 {
 		if st := p.statement(); len(st) >= 3 && syntax.IsKind(st[0].Text) && st[2].Text == "=" {
 			return types.Of(st[0].Text)
+		} else if len(st) >= 5 && st[0].Text == "param" && st[2].Text == ":" {
+			return declared(st[3].Text)
 		} else if len(st) > 0 && st[0].Text == "fn" {
 			for k := 1; k+1 < len(st); k++ {
-				if st[k].Text == "->" && slices.Contains(types.Kinds, st[k+1].Text) {
-					return types.Of(st[k+1].Text)
+				if st[k].Text == "->" {
+					return declared(st[k+1].Text)
 				}
 			}
 		}
@@ -227,6 +230,19 @@ func (p *place) want(i, to int) types.Type {
 			return q.Type
 		}
 		n--
+	}
+	return types.Any
+}
+
+// declared is the type that a param or fn names.
+func declared(name string) types.Type {
+	switch _, tensor := types.TensorNamed(name); {
+	case tensor:
+		return types.AnyTensor // parts of an expression have other shapes than the whole
+	case name == "number" || name == "int":
+		return types.AnyNumber
+	case slices.Contains(check.TypeNames(), name) && name != "list":
+		return types.Of(name)
 	}
 	return types.Any
 }
