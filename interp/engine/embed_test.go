@@ -89,6 +89,9 @@ func TestEmbeddingsTrainAsImagesDo(t *testing.T) {
 	}
 	moved := false
 	for _, name := range whole.Params.Names() {
+		if strings.HasSuffix(name, "k_proj.bias") {
+			continue // softmax ignores a constant added to all keys: the gradient is rounding noise, and Adam makes steps of it
+		}
 		first, _ := first.Get(name)
 		want, _ := whole.Params.Get(name)
 		got, ok := half.Params.Get(name)
@@ -102,7 +105,7 @@ func TestEmbeddingsTrainAsImagesDo(t *testing.T) {
 				far++
 			}
 		}
-		if far*100 > len(want.Data) { // Adam turns rounding into steps where the gradient is zero
+		if far*100 > len(want.Data) { // single values may have a gradient of nearly nothing as well
 			t.Errorf("%s: %d of %d values differ", name, far, len(want.Data))
 		}
 	}
