@@ -51,7 +51,7 @@ func findings(evals []evalItem) []report.Finding {
 		}
 		test := g[0].data
 		if n := len(test.Patients()); n < 10 {
-			say(report.Neutral, "%d images of only %d patients: intervals treat images as independent and are too narrow for a claim about patients.", len(g[0].scores.Rows), n)
+			say(report.Neutral, "%s of only %s: intervals treat images as independent and are too narrow for a claim about patients.", count(len(g[0].scores.Rows), "image"), count(n, "patient"))
 		}
 		for _, o := range test.Origins {
 			if strings.Contains(o, "GENERATED") {
