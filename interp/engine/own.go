@@ -109,7 +109,7 @@ func (a *adapted) adapt(s *graph.Scope, x *graph.Node) *graph.Node {
 }
 
 // hostFn computes a fn of one sample on the host: in float64 on the embedded backend, so that metrics and preparation do not depend on the backend of a run. It
-// compiles once for each shape.
+// opens the backend when it is first called, as a preparation that is kept calls none of its steps, and compiles once for each shape.
 type hostFn struct {
 	name     string
 	f        ir.Fn
@@ -123,15 +123,18 @@ func newHostFn(n *ir.Node) (*hostFn, error) {
 	if !ok {
 		return nil, fault(n.Span, "%s has no body", n.Op)
 	}
-	b, err := graph.Open("go")
-	if err != nil {
-		return nil, err
-	}
-	return &hostFn{name: n.Label, f: f, programs: map[string]*graph.Program{}, b: b, none: b.Place(graph.NewParams())}, nil
+	return &hostFn{name: n.Label, f: f, programs: map[string]*graph.Program{}}, nil
 }
 
 // call runs the fn on planes (height, width) or images (height, width, channels).
 func (h *hostFn) call(ctx context.Context, shape []int, inputs ...[]float32) (*graph.Tensor, error) {
+	if h.b == nil {
+		b, err := graph.Open("go")
+		if err != nil {
+			return nil, err
+		}
+		h.b, h.none = b, b.Place(graph.NewParams())
+	}
 	key := fmt.Sprint(shape)
 	p, ok := h.programs[key]
 	if !ok {
@@ -167,13 +170,12 @@ func (h *hostFn) call(ctx context.Context, shape []int, inputs ...[]float32) (*g
 }
 
 func (h *hostFn) free() {
-	if h == nil {
-		return
-	}
 	for _, p := range h.programs {
 		p.Free()
 	}
-	h.none.Free()
+	if h.none != nil {
+		h.none.Free()
+	}
 }
 
 // ownStep is a step of preparation that the script has written.
