@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/models/unet"
 	"github.com/mseg-lang/mseg/ops/graph"
@@ -89,7 +90,7 @@ func TestRecomputationChangesNothing(t *testing.T) {
 				continue // a minute of compiling for what go says to the bit
 			}
 			t.Run(name+" on "+backend, func(t *testing.T) {
-				b := openOrSkip(t, backend)
+				b := onbackend.Open(t, backend)
 				kept, keptParams := losses(t, b, cfg, func(*graph.StepConfig) {})
 				again, againParams := losses(t, b, cfg, func(c *graph.StepConfig) { c.Recompute = true })
 				limit := 0.0
@@ -122,7 +123,7 @@ func TestRecomputationChangesNothing(t *testing.T) {
 func TestHalfPrecisionTrainsWholeNetworks(t *testing.T) {
 	for name, cfg := range map[string]Config{"unet": small()["unet"], "residual_unet": small()["residual_unet"]} {
 		t.Run(name, func(t *testing.T) {
-			b := openOrSkip(t, "xla")
+			b := onbackend.Open(t, "xla")
 			want, _ := losses(t, b, cfg, func(*graph.StepConfig) {})
 			for p, limit := range map[graph.Precision]float64{graph.BF16: 0.03, graph.F16: 0.01} {
 				got, params := losses(t, b, cfg, func(c *graph.StepConfig) {
@@ -147,18 +148,4 @@ func TestHalfPrecisionTrainsWholeNetworks(t *testing.T) {
 			}
 		})
 	}
-}
-
-func openOrSkip(t *testing.T, name string) *graph.Backend {
-	t.Helper()
-	if name == "xla" {
-		if _, err := graph.InstalledCPU(); err != nil {
-			t.Skipf("not tested on xla: %v", err)
-		}
-	}
-	b, err := graph.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/lang/builtin"
 	"github.com/mseg-lang/mseg/lang/check"
 	"github.com/mseg-lang/mseg/lang/ir"
@@ -103,10 +104,7 @@ func TestLibraryLosses(t *testing.T) {
 	}
 	for _, backend := range []string{"go", "xla"} {
 		t.Run(backend, func(t *testing.T) {
-			be, err := graph.Open(backend)
-			if err != nil {
-				t.Skipf("not tested on %s: %v", backend, err)
-			}
+			be := onbackend.Open(t, backend)
 			none := be.Place(graph.NewParams())
 			defer none.Free()
 			for text, reference := range referenceLosses {
@@ -176,10 +174,7 @@ func TestTensorBuiltins(t *testing.T) {
 		}
 		for _, backend := range []string{"go", "xla"} {
 			t.Run(b.Name+" "+backend, func(t *testing.T) {
-				be, err := graph.Open(backend)
-				if err != nil {
-					t.Skipf("not tested on %s: %v", backend, err)
-				}
+				be := onbackend.Open(t, backend)
 				dims := []int{2, h, w, c}
 				build := func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 					return []*graph.Node{apply(s, f, pixels(in[0]), pixels(in[1])).node}

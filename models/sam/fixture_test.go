@@ -2,13 +2,13 @@ package sam_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/models"
 	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/models/internal/golden"
@@ -30,15 +30,7 @@ func open(t *testing.T, name string) *graph.Backend {
 	if name == "xla" && testing.Short() {
 		t.Skip("XLA needs seconds to compile")
 	}
-	b, err := graph.Open(name)
-	var absent *graph.NotInstalledError
-	if errors.As(err, &absent) {
-		t.Skip("no XLA plugin is installed")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return onbackend.Open(t, name)
 }
 
 // fixture is one folder of numbers from a reference implementation.

@@ -11,6 +11,7 @@ import (
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
@@ -60,24 +61,9 @@ func (c Staged) build() graph.Build {
 	}
 }
 
-func eachBackend(t *testing.T, test func(t *testing.T, b *graph.Backend)) {
-	for _, name := range []string{"go", "xla"} {
-		t.Run(name, func(t *testing.T) {
-			b, err := graph.Open(name)
-			if err != nil && name == "xla" {
-				t.Skip(err)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			test(t, b)
-		})
-	}
-}
-
 // The same parameters, names and answers as nnU-Net's networks, over two and three axes.
 func TestStagedIsTheNetworkOfTheReference(t *testing.T) {
-	eachBackend(t, func(t *testing.T, b *graph.Backend) {
+	onbackend.Each(t, func(t *testing.T, b *graph.Backend) {
 		for name, r := range references(t) {
 			t.Run(name, func(t *testing.T) {
 				c := r.config()
@@ -155,7 +141,7 @@ func TestGradientOfStages(t *testing.T) {
 	plain := Staged{Size: []int{4, 8}, Features: []int{2, 2, 3}, Kernels: threes(3, 2), Strides: halves(3, 2), Encoder: []int{2, 2, 1}, Decoder: []int{1, 2}, Deep: true}
 	residual := Staged{Size: []int{4, 4}, Features: []int{2, 3}, Kernels: threes(2, 2), Strides: halves(2, 2), Encoder: []int{2, 2}, Decoder: []int{1}, Residual: true, Experts: &mixture}
 	volumes := Staged{Size: []int{2, 4, 4}, Features: []int{2, 3}, Kernels: threes(2, 3), Strides: halves(2, 3), Encoder: []int{1, 2}, Decoder: []int{1}, Residual: true, Experts: &mixture}
-	eachBackend(t, func(t *testing.T, b *graph.Backend) {
+	onbackend.Each(t, func(t *testing.T, b *graph.Backend) {
 		for name, c := range map[string]Staged{"plain": plain, "residual with experts": residual, "volumes": volumes} {
 			if b.Name() == "xla" && name != "residual with experts" {
 				continue // compiling takes most of the time

@@ -9,6 +9,7 @@ import (
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/models/sam"
 	"github.com/mseg-lang/mseg/models/vit"
@@ -60,23 +61,8 @@ func random(t *testing.T, c vit.Config) *graph.Params {
 	return params
 }
 
-func eachBackend(t *testing.T, test func(t *testing.T, b *graph.Backend)) {
-	for _, name := range []string{"go", "xla"} {
-		t.Run(name, func(t *testing.T) {
-			b, err := graph.Open(name)
-			if err != nil && name == "xla" {
-				t.Skip(err)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			test(t, b)
-		})
-	}
-}
-
 func TestGradient(t *testing.T) {
-	eachBackend(t, func(t *testing.T, b *graph.Backend) {
+	onbackend.Each(t, func(t *testing.T, b *graph.Backend) {
 		c := small()
 		if err := c.Validate(); err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
@@ -39,7 +40,7 @@ func mustRun(t *testing.T, b *graph.Backend, net graph.Network, data, cfg any) *
 func TestAccumulationIsTheLargeBatch(t *testing.T) {
 	for _, name := range []string{"go", "xla"} {
 		t.Run(name, func(t *testing.T) {
-			b := open(t, name)
+			b := onbackend.Open(t, name)
 			cfg := config()
 			cfg.Epochs, cfg.BatchSize, cfg.ClipNorm = 3, 6, 0.3
 			cfg.Schedule = Schedule{Kind: "warmup_cosine", Warmup: 1}
@@ -89,7 +90,7 @@ func variants() map[string]func(*Config) {
 // A run stopped after any of its steps and continued ends with the bits of one
 // that was left alone.
 func TestAnyStepCanBeTheLastBeforeAResume(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	for name, change := range variants() {
 		t.Run(name, func(t *testing.T) {
 			base := func() Config {
@@ -145,7 +146,7 @@ func TestAnyStepCanBeTheLastBeforeAResume(t *testing.T) {
 // A run that is killed has no time to save: it goes on from the last checkpoint
 // that was written on the way, which a copy of the file stands for here.
 func TestCheckpointsWithinAnEpoch(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	cfg := config()
 	cfg.Epochs, cfg.BatchSize, cfg.Schedule = 2, 1, Schedule{}
 	whole := mustRun(t, b, tiny, sound(5), cfg)
@@ -177,7 +178,7 @@ func TestCheckpointsWithinAnEpoch(t *testing.T) {
 }
 
 func TestScaledHalfPrecisionResumes(t *testing.T) {
-	b := open(t, "xla")
+	b := onbackend.Open(t, "xla")
 	base := func() Config {
 		cfg := config()
 		cfg.Epochs, cfg.Schedule = 3, Schedule{}
@@ -207,7 +208,7 @@ func TestScaledHalfPrecisionResumes(t *testing.T) {
 }
 
 func TestProlongedRunIsTheLongRun(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	cfg := config()
 	cfg.Validation, cfg.Average = sound(3), 0.9
 	cfg.Schedule = Schedule{Kind: "step_decay", EverySteps: 4, Factor: 0.3}
@@ -232,7 +233,7 @@ func TestProlongedRunIsTheLongRun(t *testing.T) {
 }
 
 func TestAverageIsWhatIsValidatedAndReturned(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	cfg := config()
 	cfg.Epochs, cfg.Validation, cfg.Schedule = 4, sound(3), Schedule{}
 	plain := mustRun(t, b, tiny, sound(6), cfg)
@@ -406,7 +407,7 @@ func TestNormsAndBiasesAreKnown(t *testing.T) {
 }
 
 func TestGroupsAndDecayReachTheStep(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	cfg := config()
 	cfg.Epochs, cfg.Schedule, cfg.Rate = 1, Schedule{}, 1e-4
 	cfg.Optimizer = graph.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 100} // the decay is what is seen: p·(1-0.01) a step
@@ -429,7 +430,7 @@ func TestGroupsAndDecayReachTheStep(t *testing.T) {
 }
 
 func TestBadRulesAreRefused(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	for says, change := range map[string]func(*Config){
 		"-1 batches":                    func(c *Config) { c.Accumulate = -1 },
 		"gradient norm is -1":           func(c *Config) { c.ClipNorm = -1 },
@@ -460,7 +461,7 @@ func TestBadRulesAreRefused(t *testing.T) {
 }
 
 func TestResumeRefusesOtherRules(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	base := config()
 	base.Epochs, base.Schedule, base.Dir, base.Resume = 1, Schedule{}, t.TempDir(), true
 	mustRun(t, b, tiny, sound(3), base)
@@ -486,7 +487,7 @@ func TestNaNInAPartNamesThePart(t *testing.T) {
 	cfg.BatchSize, cfg.Accumulate, cfg.Seeds = 2, 4, SameSeeds(1)
 	data := sound(8)
 	data.poison = 4
-	_, err := Run(context.Background(), open(t, "go"), tiny, nil, data, cfg)
+	_, err := Run(context.Background(), onbackend.Open(t, "go"), tiny, nil, data, cfg)
 	var bad *NotFiniteError
 	if !errors.As(err, &bad) || !slices.Contains(bad.Samples, "ellipse e") || len(bad.Samples) != 2 {
 		t.Fatalf("training on an image with NaN in parts of two returned %v", err)
@@ -496,7 +497,7 @@ func TestNaNInAPartNamesThePart(t *testing.T) {
 func TestBatchThatCannotFitIsToldBeforeItIsMade(t *testing.T) {
 	cfg := config()
 	cfg.BatchSize = 1 << 30 // some 10 TB
-	_, err := Run(context.Background(), open(t, "go"), tiny, nil, sound(2), cfg)
+	_, err := Run(context.Background(), onbackend.Open(t, "go"), tiny, nil, sound(2), cfg)
 	var want *graph.MemoryError
 	if !errors.As(err, &want) || want.Needed != 3*16*side*side<<30 {
 		t.Fatalf("a batch of 2³⁰ gives %v", err)
@@ -509,7 +510,7 @@ func TestBatchThatCannotFitIsToldBeforeItIsMade(t *testing.T) {
 }
 
 func TestPredictionThatCannotFit(t *testing.T) {
-	_, err := NewPredictor(open(t, "go"), tiny, side, 1<<40, SelectFirst)
+	_, err := NewPredictor(onbackend.Open(t, "go"), tiny, side, 1<<40, SelectFirst)
 	var want *graph.MemoryError
 	if !errors.As(err, &want) || !strings.Contains(err.Error(), "lower the batch of 1099511627776: no result depends on it") {
 		t.Errorf("a batch of 2⁴⁰ gives %v", err)

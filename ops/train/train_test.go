@@ -13,6 +13,7 @@ import (
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/tensorfile"
 )
@@ -80,23 +81,6 @@ func config() Config {
 	}
 }
 
-func open(t *testing.T, name string) *graph.Backend {
-	t.Helper()
-	if name == "xla" {
-		if _, err := graph.InstalledCPU(); err != nil {
-			t.Skipf("not tested on xla: %v", err)
-		}
-	}
-	b, err := graph.Open(name)
-	if err != nil {
-		if name == "xla" && strings.Contains(err.Error(), "built without XLA") {
-			t.Skipf("not tested on xla: %v", err)
-		}
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestOverfitsOnBothBackends(t *testing.T) {
 	losses := map[string][]float64{}
 	for _, name := range []string{"go", "xla"} {
@@ -109,7 +93,7 @@ func TestOverfitsOnBothBackends(t *testing.T) {
 					steps = append(steps, e.Loss)
 				}
 			}
-			r, err := Run(context.Background(), open(t, name), tiny, nil, sound(8), cfg)
+			r, err := Run(context.Background(), onbackend.Open(t, name), tiny, nil, sound(8), cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +150,7 @@ func same(a, b map[string][]float32) bool {
 }
 
 func TestInterruptedAndResumedRunEndsWithTheSameBits(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	short := func() Config {
 		cfg := config()
 		cfg.Epochs = 4
@@ -224,7 +208,7 @@ func TestInterruptedAndResumedRunEndsWithTheSameBits(t *testing.T) {
 }
 
 func TestResumeRefusesOtherSettings(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	cfg := config()
 	cfg.Epochs, cfg.Dir, cfg.Resume, cfg.Schedule = 1, t.TempDir(), true, Schedule{}
 	if _, err := Run(context.Background(), b, tiny, nil, sound(3), cfg); err != nil {
@@ -247,7 +231,7 @@ func TestNaNStopsWithTheNamesOfTheBatch(t *testing.T) {
 	cfg.Dir = t.TempDir()
 	data := sound(8)
 	data.poison = 4
-	_, err := Run(context.Background(), open(t, "go"), tiny, nil, data, cfg)
+	_, err := Run(context.Background(), onbackend.Open(t, "go"), tiny, nil, data, cfg)
 	var bad *NotFiniteError
 	if !errors.As(err, &bad) || !errors.Is(err, graph.ErrNotFinite) {
 		t.Fatalf("training on an image with NaN returned %v", err)
@@ -273,14 +257,14 @@ func TestNaNStopsWithTheNamesOfTheBatch(t *testing.T) {
 func TestUnreadableSampleEndsTheRunWithItsError(t *testing.T) {
 	data := sound(4)
 	data.broken = 2
-	_, err := Run(context.Background(), open(t, "go"), tiny, nil, data, config())
+	_, err := Run(context.Background(), onbackend.Open(t, "go"), tiny, nil, data, config())
 	if err == nil || !strings.Contains(err.Error(), "sample 2: the file is gone") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestFrozenParametersStay(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	cfg := config()
 	cfg.Epochs, cfg.Schedule = 1, Schedule{}
 	cfg.Trainable = func(name string) bool { return strings.HasPrefix(name, "head.") }
@@ -318,14 +302,14 @@ func TestGivenParametersOfAnotherShapeAreRefused(t *testing.T) {
 	if err := given.Set("head.weight", graph.NewTensor(3, 8, 1, 1)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Run(context.Background(), open(t, "go"), tiny, given, sound(2), config())
+	_, err := Run(context.Background(), onbackend.Open(t, "go"), tiny, given, sound(2), config())
 	if want := `parameter "head.weight" has shape [3 8 1 1], the network needs [2 8 1 1]`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
 func TestPaddedBatchCountsForNothing(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	cfg := config()
 	cfg.Epochs, cfg.Jitter, cfg.Schedule = 1, Jitter{}, Schedule{}
 	plain := func(s *graph.Scope, in graph.Inputs) graph.Outputs {
@@ -348,7 +332,7 @@ func TestPaddedBatchCountsForNothing(t *testing.T) {
 }
 
 func TestPredictor(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	p, err := NewPredictor(b, tiny, side, 3, SelectQuality)
 	if err != nil {
 		t.Fatal(err)
@@ -397,7 +381,7 @@ func TestPredictor(t *testing.T) {
 }
 
 func TestBadConfigurationsAreRefused(t *testing.T) {
-	b := open(t, "go")
+	b := onbackend.Open(t, "go")
 	for name, c := range map[string]struct {
 		change func(*Config)
 		says   string
