@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -75,16 +76,6 @@ func (c Case) Rivals(ours Line, peers []Line) []Line {
 			out = append(out, p)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Line) int { return compare(a.Estimate(), b.Estimate()) })
+	slices.SortStableFunc(out, func(a, b Line) int { return cmp.Compare(a.Estimate(), b.Estimate()) })
 	return out
-}
-
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

@@ -88,7 +88,7 @@ func (l *lowering) node(n *ir.Node) tensor {
 	}
 	if f, ok := operators[n.Op]; ok && n.Builtin == nil {
 		a, b, axes := l.both(l.arg(n, "a"), l.arg(n, "b"), false)
-		return tensor{f(l, a, b), axes}
+		return tensor{f(a, b), axes}
 	}
 	f, ok := primitives[n.Op]
 	if !ok {
@@ -162,17 +162,14 @@ func spread(t tensor, axes []string, dims []int) *graph.Node {
 }
 
 // operators of the language, element by element. Comparisons give 1 or 0.
-var operators = map[string]func(l *lowering, a, b *graph.Node) *graph.Node{
-	"+":  func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Add(a, b) },
-	"-":  func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Sub(a, b) },
-	"*":  func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Mul(a, b) },
-	"/":  func(_ *lowering, a, b *graph.Node) *graph.Node { return gx.Div(a, b) },
+var operators = map[string]func(a, b *graph.Node) *graph.Node{
+	"+": gx.Add, "-": gx.Sub, "*": gx.Mul, "/": gx.Div,
 	"==": comparison(gx.Equal), "!=": comparison(gx.NotEqual), "<": comparison(gx.LessThan), "<=": comparison(gx.LessOrEqual),
 	">": comparison(gx.GreaterThan), ">=": comparison(gx.GreaterOrEqual),
 }
 
-func comparison(f func(a, b *graph.Node) *graph.Node) func(*lowering, *graph.Node, *graph.Node) *graph.Node {
-	return func(l *lowering, a, b *graph.Node) *graph.Node { return gx.ConvertDType(f(a, b), l.s.DType()) }
+func comparison(f func(a, b *graph.Node) *graph.Node) func(a, b *graph.Node) *graph.Node {
+	return func(a, b *graph.Node) *graph.Node { return gx.ConvertDType(f(a, b), a.DType()) }
 }
 
 // primitives has the graph of every tensor builtin.
@@ -342,15 +339,9 @@ func power(l *lowering, n *ir.Node) tensor {
 
 func (l *lowering) reduced(n *ir.Node, f func(s *graph.Scope, x *graph.Node, axes []int) *graph.Node) tensor {
 	x := l.arg(n, "x")
-	over := x.axes
-	switch v := n.Arg("over").(type) {
-	case ir.Word:
-		over = []string{v.Text}
-	case ir.List:
-		over = nil
-		for _, w := range v.Items {
-			over = append(over, w.(ir.Word).Text)
-		}
+	over, given := n.Words("over")
+	if !given {
+		over = x.axes
 	}
 	if len(over) == 0 { // a scalar has nothing to reduce
 		return x

@@ -126,8 +126,8 @@ func channels(n *ir.Node, t types.Type) types.Type {
 }
 
 func reduced(c *checker, n *ir.Node, t types.Type) (types.Type, bool) {
-	axes, all := axesOf(n)
-	if all {
+	axes, given := n.Words("over")
+	if !given { // all of them
 		return types.Scalar, true
 	}
 	if !c.needs(n, t, axes...) {
@@ -137,22 +137,6 @@ func reduced(c *checker, n *ir.Node, t types.Type) (types.Type, bool) {
 		return t, true
 	}
 	return t.Without(axes...), true
-}
-
-// axesOf lists the axes of over; all is true where it is absent.
-func axesOf(n *ir.Node) (axes []string, all bool) {
-	switch v := n.Arg("over").(type) {
-	case ir.Word:
-		return []string{v.Text}, false
-	case ir.List:
-		for _, x := range v.Items {
-			if w, ok := x.(ir.Word); ok {
-				axes = append(axes, w.Text)
-			}
-		}
-		return axes, false
-	}
-	return nil, true
 }
 
 func resized(c *checker, n *ir.Node, t types.Type) (types.Type, bool) {

@@ -153,6 +153,22 @@ func (n *Node) Text(name string) string {
 	return ""
 }
 
+// Words returns the texts of an argument that is a word or a list of words; given is false where it is absent.
+func (n *Node) Words(name string) (words []string, given bool) {
+	switch v := n.Arg(name).(type) {
+	case Word:
+		return []string{v.Text}, true
+	case List:
+		for _, x := range v.Items {
+			if w, ok := x.(Word); ok {
+				words = append(words, w.Text)
+			}
+		}
+		return words, true
+	}
+	return nil, false
+}
+
 // Flag returns a bool argument.
 func (n *Node) Flag(name string) bool {
 	v, _ := n.Arg(name).(Bool)

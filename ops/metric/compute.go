@@ -104,7 +104,7 @@ func (w *Workspace) load(pred, ref Mask) error {
 	w.union = union
 	np, nr := w.mask[0].count(), w.mask[1].count()
 	w.counts = Counts{TP: both, FP: np - both, FN: nr - both, TN: len(ref.Data) - np - nr + both}
-	w.state = stateOf(np, nr)
+	w.state = StateOf(np, nr)
 	w.spacing[0] = [3]float64{1, 1, 1}
 	mm := ref.Spacing
 	if mm == nil {

@@ -80,9 +80,7 @@ func (e Empty) Resolve() (Empty, error) {
 }
 
 // StateOf is the state of a pair of masks with so many foreground pixels.
-func StateOf(pred, ref int) State { return stateOf(pred, ref) }
-
-func stateOf(pred, ref int) State {
+func StateOf(pred, ref int) State {
 	switch {
 	case pred == 0 && ref == 0:
 		return BothEmpty
