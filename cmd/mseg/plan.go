@@ -18,11 +18,7 @@ type planCmd struct {
 }
 
 func (c planCmd) Run(t *teller) error {
-	l, err := load(t, c.Script, c.options())
-	if err != nil {
-		return err
-	}
-	e, err := engine.New(c.config(c.Script))
+	l, e, err := c.open(t, c.Script, c.options())
 	if err != nil {
 		return err
 	}

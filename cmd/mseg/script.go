@@ -56,6 +56,16 @@ func load(t *teller, path string, opt check.Options) (*script.Loaded, error) {
 	return l, nil
 }
 
+// open loads a script and an engine for it, which is to be closed.
+func (f engineFlags) open(t *teller, path string, opt check.Options) (*script.Loaded, *engine.Engine, error) {
+	l, err := load(t, path, opt)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := engine.New(f.config(path))
+	return l, e, err
+}
+
 func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

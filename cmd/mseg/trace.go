@@ -7,7 +7,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/mseg-lang/mseg/interp/engine"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
@@ -42,11 +41,7 @@ func (c traceCmd) Run(ctx context.Context, tell *teller) error {
 	if !c.List && (c.Input == "" || c.Out == "") {
 		return fmt.Errorf("--input and --out go together: .npz files to read and to write")
 	}
-	l, err := load(tell, file, c.options())
-	if err != nil {
-		return err
-	}
-	e, err := engine.New(engineFlags{Backend: c.Backend, Store: c.Store}.config(file))
+	l, e, err := engineFlags{Backend: c.Backend, Store: c.Store}.open(tell, file, c.options())
 	if err != nil {
 		return err
 	}

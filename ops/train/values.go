@@ -12,30 +12,20 @@ func completed(given *graph.Params, specs []graph.Spec, seed uint64) (*graph.Par
 	if given == nil {
 		return graph.Initialise(specs, seed)
 	}
-	params := graph.NewParams()
-	for _, name := range given.Names() {
-		t, _ := given.Get(name)
-		if err := params.Set(name, t); err != nil {
-			return nil, err
-		}
-	}
-	var missing []graph.Spec
-	for _, spec := range specs {
-		switch t, ok := params.Get(spec.Name); {
-		case !ok:
-			missing = append(missing, spec)
-		case !slices.Equal(t.Dims, spec.Dims):
-			return nil, fmt.Errorf("parameter %q has shape %v, the network needs %v", spec.Name, t.Dims, spec.Dims)
-		}
-	}
-	first, err := graph.Initialise(missing, seed)
+	whole, err := graph.Completed(given, specs, seed)
 	if err != nil {
 		return nil, err
 	}
-	for _, spec := range missing {
-		t, _ := first.Get(spec.Name)
-		if err := params.Set(spec.Name, t); err != nil {
-			return nil, err
+	params := graph.NewParams() // in the order given, and with what the network does not ask for: a part of one may be trained
+	for _, from := range []*graph.Params{given, whole} {
+		for _, name := range from.Names() {
+			if _, there := params.Get(name); there {
+				continue
+			}
+			t, _ := from.Get(name)
+			if err := params.Set(name, t); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return params, nil
