@@ -38,12 +38,12 @@ func (c fixCmd) Run(t *teller) error {
 			if err := writeScript(path, out); err != nil {
 				return err
 			}
-			fmt.Printf("%s: %s mended\n", path, plural(n, "mistake"))
+			fmt.Printf("%s: %s mended\n", path, diag.Counted(n, "mistake"))
 		}
 	}
 	if len(left) > 0 {
 		t.diags(left, false)
-		t.remark(fmt.Sprintf("%s without a safe fix", plural(len(left), "mistake")))
+		t.remark(fmt.Sprintf("%s without a safe fix", diag.Counted(len(left), "mistake")))
 		t.footer(left)
 		return exit(1)
 	}

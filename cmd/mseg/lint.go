@@ -61,7 +61,7 @@ func (c lintCmd) Run(t *teller) error {
 	default:
 		diag.WriteText(os.Stdout, all, isTerminal(os.Stdout))
 		if len(all) > 0 {
-			fmt.Printf("%s, %s, %s\nfor more: mseg explain %s\n", plural(all.Count(diag.Error), "error"), plural(all.Count(diag.Warning), "warning"), plural(all.Count(diag.Note), "note"), worst(all).Code)
+			fmt.Printf("%s, %s, %s\nfor more: mseg explain %s\n", diag.Counted(all.Count(diag.Error), "error"), diag.Counted(all.Count(diag.Warning), "warning"), diag.Counted(all.Count(diag.Note), "note"), worst(all).Code)
 		}
 	}
 	if err != nil {

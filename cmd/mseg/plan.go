@@ -8,6 +8,7 @@ import (
 
 	"github.com/mseg-lang/mseg/interp/engine"
 	"github.com/mseg-lang/mseg/interp/store"
+	"github.com/mseg-lang/mseg/lang/diag"
 )
 
 type planCmd struct {
@@ -59,7 +60,7 @@ func (c planCmd) Run(t *teller) error {
 		for _, n := range e.NetworkPlans(l.Program) {
 			fmt.Printf("\nnetwork %s\n  %s\n", n.Name, n.Text)
 		}
-		fmt.Printf("%s, %d to run\n", plural(len(steps), "stage"), work)
+		fmt.Printf("%s, %d to run\n", diag.Counted(len(steps), "stage"), work)
 	}
 	if work > 0 {
 		return exit(2)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,13 +63,6 @@ func (f engineFlags) open(t *teller, path string, opt check.Options) (*script.Lo
 	}
 	e, err := engine.New(f.config(path))
 	return l, e, err
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // failure tells a failure of the engine at its place in the script.

@@ -61,7 +61,7 @@ func (t *teller) diags(l diag.List, count bool) {
 	}
 	_ = diag.Write(t.out, t.form, l, t.color)
 	if n := l.Count(diag.Error); count && n > 0 {
-		t.remark(plural(n, "error"))
+		t.remark(diag.Counted(n, "error"))
 		t.footer(l)
 	}
 }

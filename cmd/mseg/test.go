@@ -84,7 +84,7 @@ func (c testCmd) Run(ctx context.Context, t *teller) error {
 			return err
 		}
 	} else {
-		fmt.Printf("%s, %d failed\n", plural(len(results), "test"), failed)
+		fmt.Printf("%s, %d failed\n", diag.Counted(len(results), "test"), failed)
 	}
 	if failed > 0 {
 		return exit(1)

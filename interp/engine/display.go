@@ -124,14 +124,7 @@ func shorten(rows [][]string, what string) string {
 	if left <= 0 {
 		return columns(rows)
 	}
-	return columns(rows[:maxRows+1]) + fmt.Sprintf("… and %s\n", count(left, "more "+what))
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return columns(rows[:maxRows+1]) + fmt.Sprintf("… and %s\n", diag.Counted(left, "more "+what))
 }
 
 func few(items []string, most int) string {
@@ -144,10 +137,10 @@ func few(items []string, most int) string {
 func (d *Data) text() string {
 	tasks := map[string]bool{}
 	rows := [][]string{{"patient", "case", "modality", "tasks", "size", "spacing (mm)"}}
-	head := count(len(d.Cases), "case")
+	head := diag.Counted(len(d.Cases), "case")
 	if d.Prepared {
 		rows[0] = []string{"patient", "case", "modality", "tasks", "samples", "size", "pixel (mm)"}
-		head = count(len(d.Samples), "sample")
+		head = diag.Counted(len(d.Samples), "sample")
 		type key struct{ owner, id, modality, size, pixel string }
 		found := map[key]int{}
 		kinds := map[key][]string{}
@@ -185,7 +178,7 @@ func (d *Data) text() string {
 			rows = append(rows, r)
 		}
 	}
-	head += fmt.Sprintf(" of %s, %s", count(len(d.Patients()), "patient"), count(len(tasks), "task"))
+	head += fmt.Sprintf(" of %s, %s", diag.Counted(len(d.Patients()), "patient"), diag.Counted(len(tasks), "task"))
 	for _, o := range d.Origins {
 		head += "\n" + o
 	}
@@ -231,7 +224,7 @@ func (s *Split) text() string {
 
 func treeText(t *taxonomy.Tree) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s, %s, %s\n", count(len(t.BodyParts), "body part"), count(len(t.Subregions), "subregion"), count(len(t.Organs), "organ"), count(len(t.Tasks), "task"))
+	fmt.Fprintf(&b, "%s, %s, %s, %s\n", diag.Counted(len(t.BodyParts), "body part"), diag.Counted(len(t.Subregions), "subregion"), diag.Counted(len(t.Organs), "organ"), diag.Counted(len(t.Tasks), "task"))
 	last := func(p string) string { return p[strings.LastIndex(p, "/")+1:] }
 	for _, bp := range t.BodyParts {
 		fmt.Fprintln(&b, bp)
@@ -278,18 +271,18 @@ func (m *Model) text() (string, error) {
 		rows = append(rows, []string{"plan", m.Built.Config.Plan.String()})
 	}
 	if x := m.experts(); x != nil {
-		rows = append(rows, []string{"experts", fmt.Sprintf("%d in each of %s", x.Experts, count(len(m.Built.Blocks), "block"))})
+		rows = append(rows, []string{"experts", fmt.Sprintf("%d in each of %s", x.Experts, diag.Counted(len(m.Built.Blocks), "block"))})
 	}
 	if n := len(m.History); n > 0 {
 		kept := m.History[min(max(m.BestEpoch, 1), n)-1]
-		s := fmt.Sprintf("%s; epoch %d kept, loss %.4f", count(n, "epoch"), kept.Epoch, kept.Loss)
+		s := fmt.Sprintf("%s; epoch %d kept, loss %.4f", diag.Counted(n, "epoch"), kept.Epoch, kept.Loss)
 		if kept.Dice != nil {
 			s += fmt.Sprintf(", validation Dice %.4f", *kept.Dice)
 		}
 		rows = append(rows, []string{"training", s})
 	}
 	if len(m.TrainedOn) > 0 {
-		rows = append(rows, []string{"trained on", count(len(m.TrainedOn), "patient")})
+		rows = append(rows, []string{"trained on", diag.Counted(len(m.TrainedOn), "patient")})
 	}
 	return columns(rows), nil
 }
@@ -381,7 +374,7 @@ func (f *Figure) text() string {
 		for k := range f.Gates[0][0] {
 			rows[0] = append(rows[0], fmt.Sprintf("expert %d", k))
 		}
-		return shorten(rows, "task") + fmt.Sprintf("mean gate weights over %s\n", count(len(f.Gates), "block"))
+		return shorten(rows, "task") + fmt.Sprintf("mean gate weights over %s\n", diag.Counted(len(f.Gates), "block"))
 	}
 	var loss, dice []float64
 	for _, r := range f.History {
@@ -398,7 +391,7 @@ func (f *Figure) text() string {
 	}
 	curve("loss", loss)
 	curve("validation Dice", dice)
-	fmt.Fprintf(&b, "%s, epoch %d kept\n", count(len(f.History), "epoch"), f.BestEpoch)
+	fmt.Fprintf(&b, "%s, epoch %d kept\n", diag.Counted(len(f.History), "epoch"), f.BestEpoch)
 	return b.String()
 }
 

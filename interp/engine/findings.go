@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mseg-lang/mseg/interp/report"
+	"github.com/mseg-lang/mseg/lang/diag"
 )
 
 // findings are the sentences a reader needs before any table: who beat whom, and what weakens the numbers.
@@ -51,7 +52,7 @@ func findings(evals []evalItem) []report.Finding {
 		}
 		test := g[0].data
 		if n := len(test.Patients()); n < 10 {
-			say(report.Neutral, "%s of only %s: intervals treat images as independent and are too narrow for a claim about patients.", count(len(g[0].scores.Rows), "image"), count(n, "patient"))
+			say(report.Neutral, "%s of only %s: intervals treat images as independent and are too narrow for a claim about patients.", diag.Counted(len(g[0].scores.Rows), "image"), diag.Counted(n, "patient"))
 		}
 		for _, o := range test.Origins {
 			if strings.Contains(o, "GENERATED") {

@@ -182,7 +182,7 @@ func (w *watcher) look(ctx context.Context, forced bool) {
 	w.seen = sum
 	w.report(l.Diags)
 	if n := l.Diags.Count(diag.Error); n > 0 {
-		w.say("%s: %s; waiting for the next save", w.name, plural(n, "error"))
+		w.say("%s: %s; waiting for the next save", w.name, diag.Counted(n, "error"))
 		return
 	}
 	v, err := w.plan(l)
@@ -286,7 +286,7 @@ func (w *watcher) expectations(out *engine.Outcome, line *string) {
 		}
 	}
 	if n := len(out.Expects); n > 0 {
-		*line += fmt.Sprintf("; %d of %s hold", n-len(failed), plural(n, "expectation"))
+		*line += fmt.Sprintf("; %d of %s hold", n-len(failed), diag.Counted(n, "expectation"))
 	}
 	if len(failed) > 0 {
 		w.report(failed)
@@ -303,11 +303,4 @@ func (w *watcher) leave() {
 	w.job.view.Close()
 	w.job = nil
 	fmt.Fprintf(w.Out, "%s: stopped; what was finished is kept\n", w.name)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -249,7 +249,7 @@ func (m *fnMatcher) arguments(env *scope) []ir.Value {
 	for _, a := range m.call.Args {
 		if a.Key == nil {
 			if m.next >= len(fn.Params) {
-				d := c.diags.Add(diag.TooManyArguments, a.Value.Span(), "fn %s takes %s", name, counted(len(fn.Params), "argument"))
+				d := c.diags.Add(diag.TooManyArguments, a.Value.Span(), "fn %s takes %s", name, diag.Counted(len(fn.Params), "argument"))
 				d.Related = []diag.Related{{Span: fn.Name.Where, Message: "declared here"}}
 				continue
 			}

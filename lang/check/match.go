@@ -213,13 +213,6 @@ func (m *matcher) set(i int, v ir.Value, at source.Span) {
 	}
 }
 
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 func limitText(p builtin.Param, unit string) string {
 	u := ""
 	if unit != "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mseg-lang/mseg/lang/builtin"
 	"github.com/mseg-lang/mseg/lang/check"
+	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
@@ -46,7 +47,7 @@ func result(b *builtin.Builtin) string {
 	switch v := v.(type) {
 	case ir.Taxonomy:
 		t := v.Tree
-		return fmt.Sprintf("%s of %s, %s, %s and %s", kind, counted(len(t.BodyParts), "body part"), counted(len(t.Subregions), "subregion"), counted(len(t.Organs), "organ"), counted(len(t.Tasks), "task"))
+		return fmt.Sprintf("%s of %s, %s, %s and %s", kind, diag.Counted(len(t.BodyParts), "body part"), diag.Counted(len(t.Subregions), "subregion"), diag.Counted(len(t.Organs), "organ"), diag.Counted(len(t.Tasks), "task"))
 	case ir.Word:
 		if v.Place != nil && v.Place.Unplaced {
 			return fmt.Sprintf("%s `%s` of modality %s, at no place of the taxonomy", kind, v.Text, v.Place.Modality)
@@ -61,11 +62,4 @@ func result(b *builtin.Builtin) string {
 // same says whether two texts differ in blanks only.
 func same(a, b string) bool {
 	return strings.Join(strings.Fields(a), "") == strings.Join(strings.Fields(b), "")
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
