@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mseg-lang/mseg/interp/engine"
+	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
@@ -79,6 +80,10 @@ func (c doctorCmd) look() []finding {
 		backend.Found = b.Description() + " (" + b.Reason() + ")"
 	}
 	out = append(out, backend)
+	if dir, programs, size, err := graph.ProgramCache(); err == nil && programs > 0 {
+		out = append(out, finding{What: "programs", OK: true,
+			Found: fmt.Sprintf("%s compiled by XLA and kept, %.1f MB in %s", diag.Counted(programs, "program"), float64(size)/1e6, dir)})
+	}
 	python := finding{What: "python", OK: true}
 	if b, err := exec.Command("python3", "-m", "pip", "--version").Output(); err == nil {
 		python.Found = firstLine(string(b))

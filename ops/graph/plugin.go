@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/mseg-lang/mseg/ops/graph/executable"
 )
 
 // cacheVar overrides the root of the cache.
@@ -31,11 +33,25 @@ func cacheDir() (string, error) {
 	return filepath.Join(dir, "mseg"), nil
 }
 
+// ProgramCache is the folder of the programs that XLA has compiled, with how many they are and the bytes they take.
+func ProgramCache() (dir string, programs int, size int64, err error) {
+	if dir, err = programDir(); err != nil {
+		return "", 0, 0, err
+	}
+	programs, size, err = executable.Store{Dir: dir}.Size()
+	return dir, programs, size, err
+}
+
+func programDir() (string, error) {
+	dir, err := cacheDir()
+	return filepath.Join(dir, "programs"), err
+}
+
 // verifyPlugin returns the library's checksum if it is known to be sound: it is
 // the one InstallCPU installs, or a child process has opened it and computed
 // with it, now or before. The installed library has to be that very one.
 func verifyPlugin(path string, installed bool) (sum string, err error) {
-	sum, err = checksum(path)
+	sum, err = knownChecksum(path)
 	if err != nil {
 		return "", fmt.Errorf("PJRT plugin: %w", err)
 	}

@@ -11,10 +11,13 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/go-xla/compute/xla"
 	"github.com/gomlx/go-xla/pjrt"
 	gx "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/mseg-lang/mseg/ops/graph/executable"
 )
 
 // xlaMissing says why this program cannot use XLA, if it cannot.
@@ -34,6 +37,9 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	if err != nil {
 		return nil, err
 	}
+	opening.Lock() // go-xla's list of plugins has no lock for those handed to it
+	defer opening.Unlock()
+	keepPrograms(path, sum)
 	b, err := openVerified(path, opt)
 	if err != nil {
 		return nil, err
@@ -43,6 +49,37 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	return b, nil
 }
 
+var (
+	opening    sync.Mutex
+	registered bool // go-xla has the table of the one plugin whose programs are kept
+)
+
+// keepPrograms lets compiled programs stay for the next process. It is for the CPU only: what a GPU's program depends on besides the plugin
+// has not been tried. Under XLA_FLAGS every program is compiled, since they may ask to see that.
+func keepPrograms(path, sum string) {
+	if !isCPU(path) || os.Getenv("XLA_FLAGS") != "" {
+		return
+	}
+	threads, err := clientThreads()
+	if err != nil {
+		return // opening says so
+	}
+	dir, err := programDir()
+	if err != nil {
+		return
+	}
+	table, err := executable.Table(path, sum, strconv.Itoa(threads), executable.Store{Dir: dir})
+	if err != nil {
+		return
+	}
+	if !registered {
+		registered = pjrt.RegisterPreloadedPlugin(path, table) == nil // else go-xla opens the plugin itself
+	}
+}
+
+// isCPU says whether a plugin computes on the CPU. go-xla decides by the same name.
+func isCPU(path string) bool { return strings.Contains(strings.ToLower(filepath.Base(path)), "cpu") }
+
 // openVerified opens a plugin that is known to be sound.
 func openVerified(path string, opt Options) (*Backend, error) {
 	threads, err := clientThreads()
@@ -50,7 +87,7 @@ func openVerified(path string, opt Options) (*Backend, error) {
 		return nil, err
 	}
 	config, options := path, pjrt.NamedValuesMap{}
-	if strings.Contains(strings.ToLower(filepath.Base(path)), "cpu") {
+	if isCPU(path) {
 		// One device: with several, the CPU client splits its threads.
 		options["cpu_device_count"] = int64(1)
 	} else if !opt.TF32 {
