@@ -39,7 +39,7 @@ for what in sam infer; do
 	[ -e "$out/onnx/$what-exact-b1.onnx" ] || (cd "$peers" && "$python" peers_onnx.py export --what $what --pad exact --dir "$out/onnx" >/dev/null 2>&1) || echo "no ONNX file of $what" >&2
 done
 for _ in $(seq "$rounds"); do
-	for c in ${CASES:-sam sam-bound infer decode train full decoder-images decoder first-result unet-infer unet-train basic-infer basic-train}; do
+	for c in ${CASES:-sam sam-bound infer decode train full decoder-images decoder first-result first-result-cold unet-infer unet-train basic-infer basic-train}; do
 		us "$c"
 		case $c in
 		sam)
