@@ -20,7 +20,8 @@ func init() {
 
 // plannedNetwork is the artefact of an nnunet: what was decided. It is kept, so that the samples are read once.
 type plannedNetwork struct {
-	Image       int              `json:"image"` // px
+	Image       int              `json:"image"`           // px
+	Parts       bool             `json:"parts,omitempty"` // samples are larger or of different sizes: the network sees parts of them
 	Plan        unet.Plan        `json:"plan"`
 	Intensities []unet.Intensity `json:"intensities,omitempty"`
 }
@@ -42,13 +43,17 @@ func runNNUNet(ctx context.Context, j *Job, w *store.Writer) (map[string]any, er
 	}
 	memory, _ := n.Arg("memory").(ir.Number)
 	kib, _ := types.Canonical(memory.V, memory.Unit)
-	residual, side := n.Flag("residual"), print.Shape[0]
+	residual, side := n.Flag("residual"), oneSide(d)
 	out := plannedNetwork{Image: side, Intensities: j.intensities(d)}
 	if out.Plan, err = unet.PlanFor(print, unet.RulesFor(len(print.Shape), residual), residual, kib/(1<<20)); err != nil {
 		return nil, at(span, err)
 	}
-	if p := out.Plan.Patch; p[0] < side || p[1] < side {
-		return nil, fault(span, "the plan cuts images of %d px into patches of %d×%d, but networks here see whole images; write resize(%d px), or give more memory", side, p[1], p[0], min(p[0], p[1]))
+	// Networks are square: of a patch that is not, the shorter side.
+	if p := min(out.Plan.Patch[0], out.Plan.Patch[1]); p < side || side == 0 {
+		if out.Image, out.Parts = p, true; n.Flag("box") {
+			return nil, fault(span, "the plan is to see images of %d×%d px in parts of %d px, and a box would tell where in them the target lies; write box: false with sampling: patches() in the training and inference: sliding() in the evaluation, or resize(%d px) in the prep, or give more memory",
+				print.Shape[1], print.Shape[0], p, p)
+		}
 	}
 	text := j.planText(out, n.Flag("deep"))
 	j.note("%s", text)
@@ -64,22 +69,31 @@ func loadNNUNet(_ context.Context, j *Job, a *store.Artefact) (any, error) {
 	return j.model(n, models.Config{Architecture: "nnunet", Image: p.Image, Plan: &p.Plan, Intensities: p.Intensities, Deep: n.Flag("deep"), NoPrompt: !n.Flag("box")})
 }
 
-// fingerprint is what nnU-Net's rules look at. All samples must have one square size, as training needs them.
+// oneSide is the side of the samples if all are squares of one size, else 0.
+func oneSide(d *Data) int {
+	for _, s := range d.Samples {
+		if s.Width != d.Samples[0].Width || s.Height != s.Width {
+			return 0
+		}
+	}
+	return d.Samples[0].Width
+}
+
+// fingerprint is what nnU-Net's rules look at.
 func fingerprint(d *Data) (unet.Fingerprint, error) {
 	if len(d.Samples) == 0 {
 		return unet.Fingerprint{}, fmt.Errorf("there is no sample in these data")
 	}
-	side := d.Samples[0].Width
-	var rows, columns []float64 // spacing, mm
+	var heights, widths, rows, columns []float64 // px, and mm from one to the next
+	f := unet.Fingerprint{Spacing: []float64{1, 1}, Outputs: 1}
 	for _, s := range d.Samples {
-		if s.Width != side || s.Height != side {
-			return unet.Fingerprint{}, fmt.Errorf("sample %s has %d×%d px and the first %d×%d; all must have one square size: write resize(…) in the prep", s.Key(), s.Width, s.Height, d.Samples[0].Width, d.Samples[0].Height)
-		}
+		heights, widths = append(heights, float64(s.Height)), append(widths, float64(s.Width))
+		f.Values += float64(s.Width) * float64(s.Height)
 		if s.SpacingX > 0 && s.SpacingY > 0 {
 			rows, columns = append(rows, s.SpacingY), append(columns, s.SpacingX)
 		}
 	}
-	f := unet.Fingerprint{Shape: []int{side, side}, Spacing: []float64{1, 1}, Values: float64(side) * float64(side) * float64(len(d.Samples)), Outputs: 1}
+	f.Shape = []int{int(median(heights)), int(median(widths))}
 	if len(rows) > 0 {
 		f.Spacing = []float64{median(rows), median(columns)}
 	}
@@ -166,6 +180,9 @@ func intensityOf(counts *[256]int) (unet.Intensity, bool) {
 // planText says what nnunet decided, in one line.
 func (e *Engine) planText(p plannedNetwork, deep bool) string {
 	parts := []string{p.Plan.String()}
+	if p.Parts {
+		parts = append(parts, fmt.Sprintf("sees parts of %d px: train with sampling: patches(), evaluate with inference: sliding()", p.Image))
+	}
 	if deep {
 		parts = append(parts, "deep supervision")
 	}

@@ -57,7 +57,7 @@ func TestPlansThatCannotBe(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unprepared": {"model m = cases |> nnunet()\nexpect m.params > 0\n", "not prepared"},
 		"no memory":  {"model m = cases |> prep(percentile(0 % .. 100 %) |> resize(32 px)) |> nnunet(memory: 1 KiB)\nexpect m.params > 0\n", "give it more memory"},
-		"patches":    {"model m = cases |> prep(percentile(0 % .. 100 %) |> resize(64 px)) |> nnunet(memory: 10 MiB)\nexpect m.params > 0\n", "write resize("},
+		"patches":    {"model m = cases |> prep(percentile(0 % .. 100 %) |> resize(64 px)) |> nnunet(memory: 10 MiB)\nexpect m.params > 0\n", "or resize("},
 		"no plan": {"data all = cases |> prep(percentile(0 % .. 100 %) |> resize(16 px))\nmodel m = unet(image: 16 px, depth: 2, base: 2) |> train(all, loss: dice, batch: planned)\nexpect m.params > 0\n" +
 			"eval e = m |> evaluate(all)\nexpect e.dice.mean > 2\n", "this model is no nnunet"},
 		"blocks": {"model m = residual_unet(depth: 3, blocks: [1, 2])\nexpect m.params > 0\n", "for 2 levels, expected 3"},

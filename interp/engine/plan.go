@@ -209,7 +209,7 @@ func ownFns(v ir.Value) map[string]ir.Fn {
 // described says that a value is a description, written in a line, though operators in it are computed like those of numbers: a loss, a metric.
 func described(v ir.Value) bool {
 	n, ok := v.(*ir.Node)
-	return ok && slices.Contains([]string{"loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "experts", "keep", "stop", "augment", "prep", "block", "network"}, n.T.Base)
+	return ok && slices.Contains([]string{"loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "experts", "keep", "stop", "augment", "sampling", "inference", "prep", "block", "network"}, n.T.Base)
 }
 
 func (e *Engine) remember(steps []Step) error {

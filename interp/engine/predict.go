@@ -22,7 +22,7 @@ func (e *Engine) prediction(n *ir.Node) *ir.Node {
 	p := &ir.Node{Op: "predict", T: types.Of("eval"), Span: n.Span, Label: n.Label}
 	for _, a := range n.Args {
 		switch a.Name {
-		case "model", "data", "prompt", "select", "seed", "batch":
+		case "model", "data", "prompt", "select", "seed", "batch", "inference":
 			p.Args = append(p.Args, a)
 		}
 	}
@@ -76,7 +76,16 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 	if err != nil {
 		return nil, err
 	}
-	x, err := j.examplesOf(n, "data", d, m)
+	sliding, err := slidingOf(n, m)
+	if err != nil {
+		return nil, err
+	}
+	var x *examples
+	if sliding != nil {
+		x, err = j.samplesOf(n, "data", d)
+	} else {
+		x, err = j.examplesOf(n, "data", d, m)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +102,20 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 			out.Boxes = append(out.Boxes, b)
 			out.Masks = append(out.Masks, baseline(m.Baseline, b, s.Width, s.Height))
 		}
+	} else if sliding != nil {
+		be, err := j.Backend()
+		if err != nil {
+			return nil, err
+		}
+		j.event(Event{Kind: "progress", Text: "compiling"})
+		err = j.slide(ctx, be, m, x, *sliding, n.Int("batch"), func(i int, mask []uint8) {
+			out.Masks, out.Boxes = append(out.Masks, mask), append(out.Boxes, noBox)
+			j.event(Event{Kind: "progress", Done: i + 1, Total: x.Len(), Unit: "images"})
+		})
+		if err != nil {
+			return nil, err
+		}
+		notes["backend"] = be.Provenance()
 	} else {
 		be, err := j.Backend()
 		if err != nil {

@@ -32,8 +32,27 @@ type examples struct {
 	rows    [][5]int32 // modality, body part, subregion, organ, task
 }
 
-// examplesOf checks that samples fit a model. The place in the script is that of the argument they came by.
+// examplesOf checks that samples fit a model, which sees each as a whole. The place in the script is that of the argument they came by.
 func (e *Engine) examplesOf(n *ir.Node, arg string, d *Data, m *Model) (*examples, error) {
+	x, err := e.samplesOf(n, arg, d)
+	if err != nil || m.Built == nil {
+		return x, err
+	}
+	side := m.Built.Config.Image
+	for _, s := range x.samples {
+		if s.Width != side || s.Height != side {
+			parts := ""
+			if m.Built.Config.NoPrompt && n.Op != "gates" {
+				parts = fmt.Sprintf(", or %s to see it in parts", map[bool]string{true: "inference: sliding()", false: "sampling: patches()"}[n.Op == "predict"])
+			}
+			return nil, fault(n.ArgSpan(arg), "sample %s has %d×%d px, but the model takes %d×%d; write resize(%d px)%s", s.Key(), s.Width, s.Height, side, side, side, parts)
+		}
+	}
+	return x, nil
+}
+
+// samplesOf checks that samples can be learnt from or measured, whatever their size.
+func (e *Engine) samplesOf(n *ir.Node, arg string, d *Data) (*examples, error) {
 	span := n.ArgSpan(arg)
 	if !d.Prepared {
 		return nil, fault(span, "these data are not prepared; pass them through prep(…) first")
@@ -43,9 +62,6 @@ func (e *Engine) examplesOf(n *ir.Node, arg string, d *Data, m *Model) (*example
 	}
 	x := &examples{samples: d.Samples}
 	for _, s := range d.Samples {
-		if m.Built != nil && (s.Width != m.Built.Config.Image || s.Height != m.Built.Config.Image) {
-			return nil, fault(span, "sample %s has %d×%d px, but the model takes %d×%d; write resize(%d px)", s.Key(), s.Width, s.Height, m.Built.Config.Image, m.Built.Config.Image, m.Built.Config.Image)
-		}
 		if s.Mask == nil || area(s.Mask) == 0 {
 			return nil, fault(span, "sample %s has an empty mask, so there is no box to prompt with; write slices(keep: labelled)", s.Key())
 		}
@@ -75,10 +91,15 @@ func (x *examples) Fill(i int, _ *rand.Rand, into *train.Example) error {
 		return fmt.Errorf("sample %s has an empty mask", s.Key())
 	}
 	into.Box = [4]float32{float32(b.X0), float32(b.Y0), float32(b.X1), float32(b.Y1)}
+	x.describe(i, into)
+	return nil
+}
+
+// describe sets what is known of a sample beside its pixels.
+func (x *examples) describe(i int, into *train.Example) {
 	r := x.rows[i]
 	into.Modality, into.Organ = r[0], [4]int32{r[1], r[2], r[3], r[4]}
-	into.Name = s.Key()
-	return nil
+	into.Name = x.samples[i].Key()
 }
 
 // owners lists patients of a set, sorted.
@@ -114,7 +135,17 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
-	samples, err := j.examplesOf(n, "data", d, m)
+	patches, err := samplingOf(n, m)
+	if err != nil {
+		return nil, err
+	}
+	seen := func(arg string, d *Data) (*examples, error) {
+		if patches != nil {
+			return j.samplesOf(n, arg, d)
+		}
+		return j.examplesOf(n, arg, d, m)
+	}
+	samples, err := seen("data", d)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +159,7 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		return nil, err
 	}
 	if v != nil {
-		val, err := j.examplesOf(n, "validate", v, m)
+		val, err := seen("validate", v)
 		if err != nil {
 			return nil, err
 		}
@@ -164,8 +195,10 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	defer drawn.close()
 	cfg.Progress = func(ev train.Event) { progress(ev); drawn.event(ev) }
 	start := time.Now()
-	run, err := j.trainingSources(ctx, b, m, samples, cfg)
-	if err != nil {
+	var run trainingRun
+	if patches != nil {
+		run = m.partially(*patches, samples, cfg)
+	} else if run, err = j.trainingSources(ctx, b, m, samples, cfg); err != nil {
 		return nil, err
 	}
 	res, err := train.Run(ctx, b, run.network, first, run.samples, run.cfg)

@@ -25,6 +25,7 @@ func init() {
 			p("prompt", "prompt", "box()", "the box or the points that are made from the mask"),
 			p("select", "word<mask choice>", "predicted_iou", "which proposed mask counts"),
 			p("seed", "int", "0", "seed of a jittered box and of random points").atLeast(0),
+			p("inference", "inference", "", "how a network sees samples that are larger than it: sliding(…); the whole at once when absent"),
 			p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic(),
 		},
 		Example: "box_ellipse |> evaluate(phantom() |> prep(resize(64 px)))"})

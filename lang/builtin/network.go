@@ -59,10 +59,10 @@ func init() {
 		}, networks...),
 		Example: "residual_unet(image: 128 px, base: 16, depth: 4)"})
 	register(Builtin{Name: "nnunet", Result: result("model"), Stage: true,
-		Doc: "A U-Net that configures itself from prepared training samples by the rules of nnU-Net (Isensee et al. 2021): size and spacing decide how often which axis is halved and with which kernels, 32 channels double up to 512, the memory decides the batch, the values of the foreground how CT enters. `mseg plan` and the report show the plan. " +
+		Doc: "A U-Net that configures itself from prepared training samples by the rules of nnU-Net (Isensee et al. 2021): size and spacing decide how often which axis is halved and with which kernels, 32 channels double up to 512, the memory decides the batch, the values of the foreground how CT enters. `mseg plan` and the report show the plan. Samples that are too large for the memory, or of different sizes, are seen in square parts: then box: false is needed, with sampling: patches() in the training and inference: sliding() in the evaluation. " +
 			"nnU-Net trains with poly(0.9), dice + bce and deep supervision; batch: planned takes the batch of the plan.",
 		Params: append([]Param{
-			piped("data", "data", "prepared training samples, all of one square size"),
+			piped("data", "data", "prepared training samples"),
 			p("residual", "bool", "false", "residual encoder, as in the preset ResEnc M"),
 			p("memory", "number<GiB>", "8 GiB", "memory of the device that nnU-Net's budget is for").above(0),
 			p("deep", "bool", "true", "deep supervision: coarser answers count in the loss too, with half the weight at each halving"),

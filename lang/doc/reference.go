@@ -21,7 +21,7 @@ type Section struct {
 
 // Sections lists all builtins by what they make: the kinds in the order of an experiment, then the parts they are made of.
 func Sections() []Section {
-	order := append(slices.Clone(syntax.Kinds), "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "stop", "augment", "tensor")
+	order := append(slices.Clone(syntax.Kinds), "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "stop", "augment", "sampling", "inference", "tensor")
 	by := map[string][]*builtin.Builtin{}
 	for _, b := range builtin.All() {
 		base := b.Result.Base

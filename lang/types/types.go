@@ -57,7 +57,7 @@ func ListOf(elem Type) Type { return Type{Base: "list", Elem: &elem} }
 // Kinds are the types a binding may declare.
 var Kinds = []string{"data", "prep", "split", "taxonomy", "experts", "model", "eval", "compare", "figure", "report"}
 
-var plain = []string{"number", "int", "string", "bool", "path", "any", "predicate", "file", "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "stop", "augment", "measure", "block", "network", "tensor", "range", "list", "map"}
+var plain = []string{"number", "int", "string", "bool", "path", "any", "predicate", "file", "loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "keep", "stop", "augment", "sampling", "inference", "measure", "block", "network", "tensor", "range", "list", "map"}
 
 // Parse reads a type as written in the registry. It panics on a malformed text: the registry is checked by a test.
 func Parse(s string) Type {

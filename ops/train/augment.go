@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // Jitter enlarges the box prompt: every side moves outwards by its own whole
@@ -65,13 +66,13 @@ func draw(r *rand.Rand, limits [2]float64) float64 {
 }
 
 // apply augments an example. The box is taken anew from the moved target, first
-// to last pixel as everywhere; a movement that would leave no target is not
-// made.
+// to last pixel as everywhere; a movement that would leave nothing of a target
+// is not made.
 func (a Augment) apply(r *rand.Rand, e *Example, side int) {
 	if m, moves := a.movement(r, side); moves {
 		target := make([]uint8, len(e.Target))
 		m.nearest(e.Target, target, side)
-		if box, ok := boundingBox(target, side); ok {
+		if box, ok := boundingBox(target, side); ok || !slices.ContainsFunc(e.Target, func(v uint8) bool { return v != 0 }) {
 			image := make([]float32, len(e.Image))
 			m.bilinear(e.Image, image, side)
 			copy(e.Image, image)

@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+const partsScript = `mseg 1
+data cases = phantom(patients: 3, slices: 1, size: 48 px, lesions: 1, seed: 3)
+data all   = cases |> prep(percentile(0 % .. 100 %) |> slices())
+model net  = all |> nnunet(box: false, memory: 6 MiB)
+model parts = net |> train(all, validate: all, loss: dice + bce, epochs: 2, batch: 2, sampling: patches(foreground: 50 %), augment: augment(rotate: 30 deg))
+`
+
+// nnunet plans parts of samples that are too large for the memory; training sees them, and an evaluation moves the network over the whole.
+func TestPartsOfSamples(t *testing.T) {
+	text := strings.Replace(partsScript, "validate: all, ", "", 1) +
+		"eval e = parts |> evaluate(all, inference: sliding(overlap: 25 %, mirror: true)) { select: first }\nexpect e.n == 3\nexpect e.dice.mean >= 0\n"
+	e := newEngine(t, Config{Events: func(Event) {}})
+	p := checked(t, text)
+	if _, err := e.Run(t.Context(), p, text); err != nil {
+		t.Fatal(err)
+	}
+	m := valueOf[*Model](t, e, p, "parts")
+	if side := m.Built.Config.Image; side >= 48 || side < 8 {
+		t.Errorf("the network sees %d px of samples of 48", side)
+	}
+	if len(m.History) != 2 {
+		t.Errorf("%d epochs", len(m.History))
+	}
+	plans := e.NetworkPlans(p)
+	if len(plans) != 1 || !strings.Contains(plans[0].Text, "sees parts of") {
+		t.Errorf("plans: %+v", plans)
+	}
+}
+
+// Where samples are as large as the network, one window without mirroring is the whole at once.
+func TestOneWindowIsTheWhole(t *testing.T) {
+	text := `mseg 1
+data all  = phantom(patients: 2, slices: 1, size: 32 px, lesions: 1) |> prep(percentile(0 % .. 100 %) |> slices())
+model net = residual_unet(image: 32 px, base: 4, depth: 2, blocks: [1, 1], box: false) |> train(all, loss: dice + bce, epochs: 1, batch: 2)
+eval whole   = net |> evaluate(all) { select: first }
+eval windows = net |> evaluate(all, inference: sliding()) { select: first }
+eval mirrored = net |> evaluate(all, inference: sliding(mirror: true)) { select: first }
+expect whole.n + windows.n + mirrored.n == 6
+`
+	e := newEngine(t, Config{Events: func(Event) {}})
+	p := checked(t, text)
+	if _, err := e.Run(t.Context(), p, text); err != nil {
+		t.Fatal(err)
+	}
+	masks := map[string][][]uint8{}
+	for _, name := range []string{"whole", "windows", "mirrored"} {
+		b, _ := p.Lookup(name)
+		v, err := e.Value(t.Context(), e.prediction(nodeOf(b.Value)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		masks[name] = v.(*Predictions).Masks
+	}
+	for i := range masks["whole"] {
+		if !slices.Equal(masks["whole"][i], masks["windows"][i]) {
+			t.Errorf("sample %d: one window is not the whole", i)
+		}
+		if area(masks["whole"][i]) == 0 || area(masks["whole"][i]) == len(masks["whole"][i]) {
+			t.Errorf("sample %d: the mask says nothing", i)
+		}
+	}
+	if slices.EqualFunc(masks["whole"], masks["mirrored"], slices.Equal) {
+		t.Error("mirroring changes nothing")
+	}
+}
+
+func TestPartsThatCannotBe(t *testing.T) {
+	const data = "data all = phantom(patients: 2, slices: 1, size: 48 px, lesions: 1) |> prep(percentile(0 % .. 100 %) |> slices())\n"
+	const last = "eval e = m |> evaluate(all)\nexpect e.dice.mean > 2\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"a prompt in training":   {"model m = unet(image: 32 px, base: 2, depth: 2) |> train(all, loss: dice, sampling: patches())\n" + last, "box: false"},
+		"a prompt in evaluation": {"model m = unet(image: 32 px, base: 2, depth: 2)\neval e = m |> evaluate(all, inference: sliding())\nexpect e.dice.mean > 2\n", "box: false"},
+		"a baseline":             {"eval e = box_fill |> evaluate(all, inference: sliding())\nexpect e.dice.mean > 2\n", "is no network"},
+		"no sampling":            {"model m = residual_unet(image: 32 px, base: 2, depth: 2, blocks: [1, 1], box: false) |> train(all, loss: dice)\n" + last, "sampling: patches()"},
+		"no sliding":             {"model m = residual_unet(image: 32 px, base: 2, depth: 2, blocks: [1, 1], box: false)\n" + last, "inference: sliding()"},
+		"planned with a box":     {"model m = all |> nnunet(memory: 6 MiB)\n" + last, "write box: false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, Config{Events: func(Event) {}})
+			text := "mseg 1\n" + data + c.text
+			if _, err := e.Run(t.Context(), checked(t, text), text); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, expected %q", err, c.want)
+			}
+		})
+	}
+}

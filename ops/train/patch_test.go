@@ -1,0 +1,193 @@
+package train
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func TestStepsCoverAnAxis(t *testing.T) {
+	for _, c := range []struct {
+		size, side int
+		overlap    float64
+		want       []int
+	}{
+		{100, 64, 0.5, []int{0, 18, 36}},
+		{96, 64, 0.5, []int{0, 32}},
+		{64, 64, 0.5, []int{0}},
+		{40, 64, 0.5, []int{-12}},
+		{41, 64, 0.5, []int{-11}},
+		{130, 64, 0, []int{0, 33, 66}},
+		{128, 64, 0, []int{0, 64}},
+		{67, 64, 0.95, []int{0, 3}},
+	} {
+		if got := (Sliding{Overlap: c.overlap}).Steps(c.size, c.side); !slices.Equal(got, c.want) {
+			t.Errorf("%d px in windows of %d with %g: %v, want %v", c.size, c.side, c.overlap, got, c.want)
+		}
+	}
+	for side := 1; side < 20; side++ {
+		for size := 1; size < 70; size++ {
+			for _, overlap := range []float64{0, 0.25, 0.5, 0.9} {
+				at := (Sliding{Overlap: overlap}).Steps(size, side)
+				if at[0] > 0 || at[len(at)-1]+side < size {
+					t.Fatalf("%v does not cover %d px with windows of %d", at, size, side)
+				}
+				for i := 1; i < len(at); i++ {
+					if step := at[i] - at[i-1]; step < 1 || float64(step) > max(1, float64(side)*(1-overlap))+1 {
+						t.Fatalf("%d px, windows of %d, overlap %g: %v", size, side, overlap, at)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestWeightsOfAWindow(t *testing.T) {
+	w := Sliding{Gaussian: true}.Weights(64)
+	if w[32] != 1 || math.Abs(w[40]-math.Exp(-0.5)) > 1e-12 || w[31] != w[33] || w[0] <= 0 {
+		t.Errorf("weights %v", w)
+	}
+	for _, v := range (Sliding{}).Weights(5) {
+		if v != 1 {
+			t.Errorf("a constant weight is %g", v)
+		}
+	}
+}
+
+// The canvas against the weighted mean, pixel by pixel, with the full Gaussian.
+func TestCanvasIsTheWeightedMean(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, s := range []Sliding{{Overlap: 0.5, Gaussian: true}, {Overlap: 0.3}} {
+		for _, size := range [][2]int{{13, 9}, {8, 8}, {5, 20}} {
+			const side = 8
+			c := s.NewCanvas(size[0], size[1], side)
+			sum, weight := map[[2]int]float64{}, map[[2]int]float64{}
+			for _, y := range s.Steps(size[1], side) {
+				for _, x := range s.Steps(size[0], side) {
+					logits := make([]float32, side*side)
+					for i := range logits {
+						logits[i] = r.Float32() - 0.5
+						w := 1.0
+						if s.Gaussian {
+							dx, dy := float64(i%side-side/2), float64(i/side-side/2)
+							w = math.Exp(-(dx*dx + dy*dy) / 2) // an eighth of 8 px
+						}
+						at := [2]int{x + i%side, y + i/side}
+						sum[at] += w * float64(logits[i])
+						weight[at] += w
+					}
+					c.Add(x, y, logits)
+				}
+			}
+			mask := c.Mask()
+			for y := range size[1] {
+				for x := range size[0] {
+					at := [2]int{x, y}
+					want := sum[at] / weight[at]
+					if got := c.Logit(x, y); weight[at] == 0 || math.Abs(got-want) > 1e-9 {
+						t.Fatalf("%v, pixel %v: %g, want %g", s, at, got, want)
+					}
+					if (mask[y*size[0]+x] == 1) != (want > 0) {
+						t.Fatalf("pixel %v of the mask is %d, its logit %g", at, mask[y*size[0]+x], want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestMirrored(t *testing.T) {
+	v := []int{1, 2, 3, 4, 5, 6, 7, 8} // 2×2 of two values
+	for _, c := range []struct {
+		x, y bool
+		want []int
+	}{
+		{false, false, []int{1, 2, 3, 4, 5, 6, 7, 8}},
+		{true, false, []int{3, 4, 1, 2, 7, 8, 5, 6}},
+		{false, true, []int{5, 6, 7, 8, 1, 2, 3, 4}},
+		{true, true, []int{7, 8, 5, 6, 3, 4, 1, 2}},
+	} {
+		got := slices.Clone(v)
+		Mirrored(got, 2, 2, c.x, c.y)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("x %v y %v: %v, want %v", c.x, c.y, got, c.want)
+		}
+		Mirrored(got, 2, 2, c.x, c.y)
+		if !slices.Equal(got, v) {
+			t.Errorf("x %v y %v: twice gives %v", c.x, c.y, got)
+		}
+	}
+	if n := len(Sliding{Mirror: true}.Mirrors()); n != 4 {
+		t.Errorf("%d mirrored forms", n)
+	}
+	if f := (Sliding{}).Mirrors(); len(f) != 1 || f[0].X || f[0].Y {
+		t.Errorf("without mirroring: %v", f)
+	}
+}
+
+func TestPatchesAreDrawn(t *testing.T) {
+	picture := Picture{Width: 40, Height: 30, Channels: 1, Image: make([]uint8, 1200), Mask: make([]uint8, 1200)}
+	for i := range picture.Image {
+		picture.Image[i] = uint8(1 + i%250)
+	}
+	picture.Mask[25*40+3] = 1 // near a corner
+	const side = 16
+	image, target := make([]float32, side*side*3), make([]uint8, side*side)
+	hits := func(p Patches) (share float64) {
+		for i := range 4000 {
+			x, y := p.Draw(rand.New(rand.NewPCG(7, uint64(i))), picture, side)
+			if x < 0 || y < 0 || x > 40-side || y > 30-side {
+				t.Fatalf("a part begins at %d,%d", x, y)
+			}
+			picture.Cut(x, y, side, image, target)
+			if slices.Contains(target, 1) {
+				share++
+			}
+		}
+		return share / 4000
+	}
+	// Anywhere: x of 25 places is 0..3 in 4, y of 15 is 10..14 in 5.
+	if got, want := hits(Patches{}), 4.0/25*5/15; math.Abs(got-want) > 0.015 {
+		t.Errorf("the mask is in %.3f of the parts anywhere, want %.3f", got, want)
+	}
+	if got := hits(Patches{Foreground: 1}); got != 1 {
+		t.Errorf("the mask is in %.3f of the parts around it", got)
+	}
+	if got, want := hits(Patches{Foreground: 0.5}), 0.5+0.5*4.0/25*5/15; math.Abs(got-want) > 0.03 {
+		t.Errorf("the mask is in %.3f of the parts, want %.3f", got, want)
+	}
+	x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(7, 3)), picture, side)
+	if x2, y2 := (Patches{Foreground: 0.5}).Draw(rand.New(rand.NewPCG(7, 3)), picture, side); x != x2 || y != y2 {
+		t.Error("the same numbers give another part")
+	}
+}
+
+// A picture that is smaller than a part lies in it whole, with zeros around.
+func TestCutReachesOverTheEdge(t *testing.T) {
+	p := Picture{Width: 3, Height: 2, Channels: 3, Image: make([]uint8, 18), Mask: []uint8{1, 1, 1, 1, 1, 1}}
+	for i := range p.Image {
+		p.Image[i] = uint8(i + 1)
+	}
+	for seed := range uint64(50) {
+		x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(seed, 0)), p, 5)
+		image, target := make([]float32, 75), make([]uint8, 25)
+		for i := range image {
+			image[i] = -1 // what was there before must go
+		}
+		p.Cut(x, y, 5, image, target)
+		sum, inside := float32(0), 0
+		for _, v := range image {
+			sum += v
+		}
+		for _, v := range target {
+			inside += int(v)
+		}
+		if sum != 171 || inside != 6 {
+			t.Fatalf("at %d,%d a part of 5 px holds %d pixels of 6, values that sum up to %g instead of 171", x, y, inside, sum)
+		}
+		if at := (-y)*5 - x; image[3*at] != 1 || image[3*at+2] != 3 {
+			t.Fatalf("at %d,%d the first pixel is elsewhere", x, y)
+		}
+	}
+}
