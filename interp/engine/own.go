@@ -52,23 +52,13 @@ func ownBlock(n *ir.Node) func(s *graph.Scope, x *graph.Node) *graph.Node {
 // ownNetwork is a network that the script has written, one mask for an image and a box, and the number of places for experts in it.
 func ownNetwork(n *ir.Node) (build func(x *experts.Config) graph.Network, places int) {
 	f, _ := n.Fn()
-	seen := map[string]bool{}
-	h := ir.NewHasher(nil)
-	var count func(v ir.Value)
-	count = func(v ir.Value) {
-		n, ok := v.(*ir.Node)
-		if !ok || seen[h.Hash(n)] {
-			return
-		}
-		seen[h.Hash(n)] = true
-		if n.Op == "adaptable" {
+	met, h := map[string]bool{}, ir.NewHasher(nil)
+	for x := range ir.Nodes(f.Body) {
+		if x.Op == "adaptable" && !met[h.Hash(x)] { // equal expressions are one value
+			met[h.Hash(x)] = true
 			places++
 		}
-		for _, a := range n.Args {
-			count(a.Value)
-		}
 	}
-	count(f.Body)
 	return func(x *experts.Config) graph.Network {
 		return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 			d := in.Image.Shape().Dimensions

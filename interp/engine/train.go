@@ -329,7 +329,12 @@ func validationChoice(loss *ir.Node) train.Selection {
 }
 
 func contains(n *ir.Node, op string) bool {
-	return n != nil && (n.Op == op || slices.ContainsFunc(n.Inputs(), func(in *ir.Node) bool { return contains(in, op) }))
+	for x := range ir.Nodes(n) {
+		if x.Op == op {
+			return true
+		}
+	}
+	return false
 }
 
 // trainsQuality says whether quality is a term of a loss.

@@ -180,44 +180,24 @@ func callText(fn *syntax.Fn, values []ir.Value, from int) string {
 	return fn.Name.Text + "(" + strings.Join(args, ", ") + ")"
 }
 
-// visitTensors calls f for every node of a body, outermost first.
-func visitTensors(v ir.Value, f func(ir.Value)) {
-	seen := map[*ir.Node]bool{}
-	var visit func(ir.Value)
-	visit = func(v ir.Value) {
-		n, ok := v.(*ir.Node)
-		if ok && seen[n] {
-			return
-		}
-		f(v)
-		if ok {
-			seen[n] = true
-			for _, a := range n.Args {
-				visit(a.Value)
-			}
-		}
-	}
-	visit(v)
-}
-
 // unfinished says that a body holds a value that is not known yet: a parameter of the fn around it.
 func unfinished(body ir.Value) bool {
-	found := false
-	visitTensors(body, func(v ir.Value) {
-		_, is := v.(ir.Unknown)
-		found = found || is
-	})
-	return found
+	for v := range ir.Walk(body) {
+		if _, is := v.(ir.Unknown); is {
+			return true
+		}
+	}
+	return false
 }
 
+// learnedIn is the outermost node of a body that has weights of its own, or nil.
 func learnedIn(body ir.Value) *ir.Node {
-	var found *ir.Node
-	visitTensors(body, func(v ir.Value) {
-		if n, ok := v.(*ir.Node); ok && n.Builtin != nil && (n.Builtin.Learned || n.Op == "dropout") && found == nil {
-			found = n
+	for n := range ir.Nodes(body) {
+		if n.Builtin != nil && (n.Builtin.Learned || n.Op == "dropout") {
+			return n
 		}
-	})
-	return found
+	}
+	return nil
 }
 
 // ownMetric is the measure of a metric that the script has written: a field of an eval by the name of its fn. It is nil when the eval has none of that name.
