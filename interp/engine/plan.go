@@ -196,9 +196,13 @@ func ownFns(v ir.Value) map[string]ir.Fn {
 	return out
 }
 
-// described says that a value is a description, written in a line, though operators in it are computed like those of numbers: a loss, a metric.
+// described says that a value is a description, written in a line, though operators in it are computed like those of numbers: a loss, a metric. A prompt that shows
+// predictions is more than can be written in a line.
 func described(v ir.Value) bool {
 	n, ok := v.(*ir.Node)
+	if ok && n.T.Base == "prompt" && len(nodesIn(n)) > 0 {
+		return false
+	}
 	return ok && slices.Contains([]string{"loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "experts", "keep", "stop", "augment", "prep", "block", "network"}, n.T.Base)
 }
 

@@ -226,8 +226,12 @@ func TestEveryDescriptionIsUnderstood(t *testing.T) {
 			}
 			return err
 		},
+		"prompt": func(n *ir.Node) error {
+			_, err := promptFor(in("sam_tiny(image: 32 px) |> evaluate(phantom() |> prep(resize(32 px)))", "prompt", n), small)
+			return err
+		},
 		"schedule":  func(n *ir.Node) error { return training("optimizer")(in("adamw(1e-3)", "schedule", n)) },
-		"optimizer": training("optimizer"), "prompt": training("prompt"), "keep": training("keep"), "augment": training("augment"),
+		"optimizer": training("optimizer"), "keep": training("keep"), "augment": training("augment"),
 	}
 	constant := []string{"taxonomy", "word"} // computed by the checker: nothing is left of them when a script runs
 	for _, b := range builtin.All() {

@@ -22,9 +22,9 @@ func init() {
 			p("metrics", "list<metric>", "[dice, hd95(mm), nsd(2 mm)]", "what is measured"),
 			p("by", "list<word<case field>>", "[body_part, organ, task]", "groups of the tables"),
 			p("ci", "number<%>", "95 %", "confidence level of the intervals").within(50, 99.9),
-			p("prompt", "prompt", "box()", "the box or the points that are made from the mask"),
+			p("prompt", "prompt", "box()", "what is shown of the mask that is looked for"),
 			p("select", "word<mask choice>", "predicted_iou", "which proposed mask counts"),
-			p("seed", "int", "0", "seed of a jittered box and of random points").atLeast(0),
+			p("seed", "int", "0", "seed of what is random in a prompt").atLeast(0),
 			p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic(),
 		},
 		Example: "box_ellipse |> evaluate(phantom() |> prep(resize(64 px)))"})

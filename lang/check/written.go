@@ -3,6 +3,7 @@ package check
 import (
 	"strings"
 
+	"github.com/mseg-lang/mseg/lang/builtin"
 	"github.com/mseg-lang/mseg/lang/ir"
 )
 
@@ -55,6 +56,9 @@ func writtenNode(n *ir.Node) string {
 			return Written(after) + " |> " + n.Label
 		}
 		return n.Label
+	}
+	if n.Op == "predict" { // see ir.Predictions
+		return writtenNode(&ir.Node{Op: "evaluate", Builtin: builtin.Lookup("evaluate")[0], Args: n.Args})
 	}
 	if n.Builtin == nil {
 		switch level, binary := looseness[n.Op]; {
