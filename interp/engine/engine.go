@@ -149,6 +149,9 @@ func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 	if n.Op == "adapt" && e.routesAdded(n.Node("experts")) {
 		version += ", added tasks routed"
 	}
+	if n.Op == "evaluate" && slices.ContainsFunc(n.Items("metrics"), isOwn) {
+		version += ", own metrics in float64"
+	}
 	if st.tree {
 		tree = "tree " + e.treeHash()
 	}

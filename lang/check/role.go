@@ -6,6 +6,7 @@ import (
 
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
 	"github.com/mseg-lang/mseg/lang/types"
 )
@@ -231,6 +232,26 @@ func (c *checker) ownMetric(e *syntax.Field, of ir.Value) ir.Value {
 		return unknown
 	}
 	return &ir.Node{Op: "select", T: measure, Span: e.Where, Args: []ir.Arg{{Name: "of", Value: n}, {Name: "field", Value: ir.Str{S: e.Name.Text}}}}
+}
+
+// better says of a metric that the script has written which side of it is good: the metric with one argument more.
+func (c *checker) better(metric, side ir.Value, call, at source.Span) ir.Value {
+	n, ok := metric.(*ir.Node)
+	if !ok || isUnknown(side) {
+		return ir.Unknown{T: types.Of("metric")}
+	}
+	if n.Op != "fn" || n.Arg("better") != nil {
+		d := c.diags.Add(diag.WrongType, at, "which side of %s is better is known already", n.Op)
+		d.Help = "leave better(…) out, or name a fn(predicted: mask, reference: mask, …) -> scalar"
+		if n.Op == "fn" {
+			d.Summary = "which side of " + FnName(n) + " is better is said twice"
+		}
+		return unknown
+	}
+	out := *n
+	out.Span = call
+	out.Args = append(slices.Clone(n.Args), ir.Arg{Name: "better", Value: side})
+	return &out
 }
 
 // FnName is the name of the fn that a node with Op "fn" was made of.

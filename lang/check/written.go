@@ -55,6 +55,9 @@ func writtenNode(n *ir.Node) string {
 		if after := n.Node("after"); after != nil {
 			return Written(after) + " |> " + n.Label
 		}
+		if side, ok := n.Arg("better").(ir.Word); ok {
+			return "better(" + n.Label + ", " + side.Text + ")"
+		}
 		return n.Label
 	}
 	if n.Op == "predict" { // see ir.Predictions
