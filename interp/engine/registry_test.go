@@ -230,7 +230,7 @@ func TestEveryDescriptionIsUnderstood(t *testing.T) {
 			_, err := metricSpec(n)
 			return err
 		},
-		"loss":   func(n *ir.Node) error { return lossHasValues(t, n) },
+		"loss": func(n *ir.Node) error { return lossHasValues(t, n) },
 		"stop": func(n *ir.Node) error {
 			x := in("sam_tiny(image: 32 px) |> train(phantom() |> prep(resize(32 px)), validate: phantom(seed: 1) |> prep(resize(32 px)), stop: patience(9 epochs))", "stop", n)
 			c, err := e.trainConfig(x, small, 100)
