@@ -153,7 +153,11 @@ func promptable(preset func() sam.Config) func(*Architecture, Config) (*Model, e
 		if err := c.Validate(); err != nil {
 			return nil, err
 		}
-		return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks(), Points: !c.OneMask, NeedsBox: c.OneMask || c.BoxAsMask || c.Fine, Quality: true, Halves: halvesOf(c), Blocks: adapted(c.Experts, c.Depth)}, nil
+		m := &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: c.Masks(), Points: !c.OneMask, NeedsBox: c.OneMask || c.BoxAsMask || c.Fine, Quality: true, Halves: halvesOf(c), Blocks: adapted(c.Experts, c.Depth)}
+		if !c.OneMask {
+			m.MaskSide = c.LowSide()
+		}
+		return m, nil
 	}
 }
 

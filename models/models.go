@@ -57,6 +57,7 @@ type Model struct {
 	Quality      bool         // it predicts the quality of its masks
 	Points       bool         // it takes point prompts, not boxes alone
 	NeedsBox     bool         // it cannot do without a box
+	MaskSide     int          // side of the grid of its mask prompts; 0: it takes none
 	Blocks       []int        // encoder blocks with experts, in the order of Outputs.Gates
 	Parameters   []graph.Spec // in order of declaration
 	Halves       *Halves      // nil where the network has no embedding that its prompts come to later

@@ -16,7 +16,7 @@ type traceCmd struct {
 	Store   string `help:"Folder of kept results; .mseg beside the script by default." env:"MSEG_STORE" placeholder:"DIR" type:"path"`
 
 	Model string   `arg:"" help:"Script and the name of a model in it." placeholder:"FILE:MODEL"`
-	Input string   `help:"Inputs, .npz: image (S,S,3) or (B,S,S,3) with values 0..255; box (4) or (B,4) in pixels x0,y0,x1,y1; optionally points (N,2) with labels (N), and modality (B) with organ (B,4), rows of the embedding tables." placeholder:"FILE"`
+	Input string   `help:"Inputs, .npz: image (S,S,3) or (B,S,S,3) with values 0..255; box (4) or (B,4) in pixels x0,y0,x1,y1; optionally points (N,2) with labels (N), mask of logits, four cells a side for each token, and modality (B) with organ (B,4), rows of the embedding tables." placeholder:"FILE"`
 	Out   string   `help:"File to write, .npz: one array for each name." placeholder:"FILE"`
 	Task  []string `help:"Task of the images, as Modality_Task; one for all or one for each." placeholder:"TASK"`
 	Only  string   `help:"Names to write: a pattern with * or a name, which takes what lies below it too." placeholder:"PATTERN"`

@@ -120,8 +120,7 @@ func runCompare(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 		}
 	}
 	out := Comparison{Field: comparedMetric(n), Test: n.Text("test"), Correct: n.Text("correct"), Level: n.Num("ci") / 100}
-	def, _ := metric.Define(out.Field)
-	out.Higher = def.Better == metric.Higher
+	out.Higher = evals[0].definition(out.Field).Better == metric.Higher
 	var p []float64
 	for i, e := range evals[1:] {
 		d, xs, ys, err := difference(evals[0], e, out.Field, out.Level)

@@ -445,52 +445,31 @@ func (f *Fault) Diagnostic() diag.Diagnostic {
 // Retain forgets every value that the program in use cannot reach, so that a session of many edits does not keep every network it has trained in memory.
 // What is forgotten is still in the store.
 func (e *Engine) Retain(p *ir.Program) {
-	keep := map[string]bool{}
-	seen := map[*ir.Node]bool{}
-	var visit func(v ir.Value)
-	visit = func(v ir.Value) {
-		switch v := v.(type) {
-		case *ir.Node:
-			if seen[v] {
-				return
+	keep, reached := map[string]bool{}, map[*ir.Node]bool{}
+	var use func(roots ...ir.Value)
+	use = func(roots ...ir.Value) {
+		for n := range ir.Nodes(roots...) {
+			if reached[n] {
+				continue
 			}
-			seen[v] = true
+			reached[n] = true
 			// A page also shows what is no part of its identity: it is looked at again in the store each time (see stage.fresh).
-			if st, ok := stages[v.Op]; !ok || st.fresh == nil {
-				keep[e.Key(v)] = true
+			if st, ok := stages[n.Op]; !ok || st.fresh == nil {
+				keep[e.Key(n)] = true
 			}
-			if v.Op == "evaluate" {
-				visit(e.prediction(v))
-			}
-			for _, a := range v.Args {
-				visit(a.Value)
-			}
-		case ir.List:
-			for _, x := range v.Items {
-				visit(x)
-			}
-		case ir.Map:
-			for _, x := range v.Entries {
-				visit(x.Value)
+			if n.Op == "evaluate" {
+				use(e.prediction(n))
 			}
 		}
 	}
-	for _, b := range p.Bindings {
-		visit(b.Value)
-	}
-	for _, x := range p.Expects {
-		visit(x.Condition)
-	}
-	for _, b := range p.Bare {
-		visit(b.Value)
-	}
+	use(p.Values()...)
 	for key := range e.values {
 		if !keep[key] {
 			delete(e.values, key)
 		}
 	}
 	for n := range e.derived {
-		if !seen[n] {
+		if !reached[n] {
 			delete(e.derived, n)
 		}
 	}

@@ -110,25 +110,26 @@ func (j *Job) trainingSources(ctx context.Context, b *graph.Backend, m *Model, s
 	return half, nil
 }
 
-// predictor reads embeddings where all of them are in the store, or where the model was made by training on them, so that others like it
-// will be evaluated; elsewhere it runs the whole network.
-func (j *Job) predictor(ctx context.Context, b *graph.Backend, m *Model, x *examples, source train.Source, batch int, sel train.Selection, points train.Points) (*train.Predictor, train.Source, error) {
-	side := m.Built.Config.Image
+// predictor reads embeddings where all of them are in the store, where the model was made by training on them, so that others like it
+// will be evaluated, or where answers are refined, which asks for each of them several times; elsewhere it runs the whole network.
+func (j *Job) predictor(ctx context.Context, b *graph.Backend, m *Model, x *examples, source train.Source, c train.PredictorConfig) (*train.Predictor, train.Source, error) {
+	c.Size, c.MaskSide = m.Built.Config.Image, m.Built.MaskSide
 	if h := m.Built.Halves; h != nil {
 		keeps, err := m.keepsEncoder()
 		if err != nil {
 			return nil, nil, err
 		}
-		from, ready, err := j.embed(ctx, b, m, x, source, !(keeps && len(m.History) > 0))
+		from, ready, err := j.embed(ctx, b, m, x, source, !(keeps && len(m.History) > 0 || c.Refine.Rounds > 0))
 		if err != nil {
 			return nil, nil, err
 		}
 		if ready {
-			p, err := train.NewPointPredictor(b, h.Second, side, h.Input, batch, sel, points)
+			c.Input = h.Input
+			p, err := train.NewPromptedPredictor(b, h.Second, c)
 			return p, from, err
 		}
 	}
-	p, err := train.NewPointPredictor(b, m.Built.Network, side, 0, batch, sel, points)
+	p, err := train.NewPromptedPredictor(b, m.Built.Network, c)
 	return p, source, err
 }
 

@@ -99,34 +99,12 @@ func (e *Engine) Use(p *ir.Program, script string) {
 	e.cfg.Script = script
 	e.unplaced = map[string]bool{}
 	e.faults = map[*ir.Node]error{}
-	for _, b := range p.Bindings {
-		e.collectUnplaced(b.Value)
-	}
-	for _, b := range p.Bare {
-		e.collectUnplaced(b.Value)
+	for v := range ir.Walk(p.Values()...) {
+		if w, ok := v.(ir.Word); ok && w.Place != nil && w.Place.Unplaced {
+			e.unplaced[w.Text] = true
+		}
 	}
 	e.hasher = ir.NewHasher(e.extra)
-}
-
-func (e *Engine) collectUnplaced(v ir.Value) {
-	switch v := v.(type) {
-	case ir.Word:
-		if v.Place != nil && v.Place.Unplaced {
-			e.unplaced[v.Text] = true
-		}
-	case ir.List:
-		for _, x := range v.Items {
-			e.collectUnplaced(x)
-		}
-	case ir.Map:
-		for _, x := range v.Entries {
-			e.collectUnplaced(x.Value)
-		}
-	case *ir.Node:
-		for _, a := range v.Args {
-			e.collectUnplaced(a.Value)
-		}
-	}
 }
 
 // Fault is a stage that failed, with the place in the script it belongs to.
@@ -170,6 +148,9 @@ func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 	version = fmt.Sprintf("v%d", st.version)
 	if n.Op == "adapt" && e.routesAdded(n.Node("experts")) {
 		version += ", added tasks routed"
+	}
+	if n.Op == "evaluate" && slices.ContainsFunc(n.Items("metrics"), isOwn) {
+		version += ", own metrics in float64"
 	}
 	if st.tree {
 		tree = "tree " + e.treeHash()

@@ -31,6 +31,17 @@ type Scores struct {
 	Select  string        `json:"select"`
 	Prompt  string        `json:"prompt"`
 	Rows    []ScoreRow    `json:"rows"`
+
+	own map[string]metric.Definition // of the script's own metrics, by name
+}
+
+// definition of a metric of this eval, by the name of its field.
+func (s *Scores) definition(field string) metric.Definition {
+	if d, ok := s.own[field]; ok {
+		return d
+	}
+	d, _ := metric.Define(field)
+	return d
 }
 
 // ScoreRow is one sample.
@@ -183,7 +194,7 @@ func runEvaluate(ctx context.Context, j *Job, w *store.Writer) (map[string]any, 
 
 // name gives every metric of an evaluate node its name.
 func (s *Scores) name(n *ir.Node) error {
-	s.Specs, s.Metrics = nil, nil
+	s.Specs, s.Metrics, s.own = nil, nil, map[string]metric.Definition{}
 	for _, m := range n.Items("metrics") {
 		m := m.(*ir.Node)
 		spec, column := metric.Spec{Name: check.FnName(m)}, m.Label
@@ -193,6 +204,8 @@ func (s *Scores) name(n *ir.Node) error {
 				return err
 			}
 			column = spec.String()
+		} else {
+			s.own[spec.Name] = ownDefinition(m)
 		}
 		if slices.Contains(s.Metrics, column) {
 			return fault(m.Span, "the metric %s stands twice", column)

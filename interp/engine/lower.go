@@ -34,7 +34,8 @@ type lowering struct {
 	layers map[string]int    // how many of each kind there are
 	named  map[string]bool   // names that layers have been given
 
-	adapted *adapted // experts of a network; nil: none
+	places  int      // for experts, met so far
+	adapted *adapted // the experts of a network; nil: none
 }
 
 // apply lowers a fn over inputs of batch b; the result has the batch b too.
@@ -249,18 +250,20 @@ func init() {
 	}
 	primitives["linear"] = func(l *lowering, n *ir.Node) tensor {
 		x := l.arg(n, "x")
-		return tensor{graph.Linear(l.layer(n), x.node, n.Int("channels"), n.Flag("bias")), x.axes}
+		return l.learned(n, x.axes, func(s *graph.Scope) *graph.Node { return graph.Linear(s, x.node, n.Int("channels"), n.Flag("bias")) })
 	}
 	primitives["conv"] = func(l *lowering, n *ir.Node) tensor {
 		x, size, stride := l.arg(n, "x"), n.Int("size"), n.Int("stride")
 		if x.dim(types.Height)%stride != 0 || x.dim(types.Width)%stride != 0 {
 			l.s.Failf("conv with a stride of %d of a map of %d×%d pixels gives no whole number; choose an image size that it divides", stride, x.dim(types.Height), x.dim(types.Width))
 		}
-		return tensor{graph.Conv2d(l.layer(n), x.node, n.Int("channels"), graph.Conv{Kernel: size, Padding: size / 2, Stride: stride, NoBias: !n.Flag("bias")}), x.axes}
+		return l.learned(n, x.axes, func(s *graph.Scope) *graph.Node {
+			return graph.Conv2d(s, x.node, n.Int("channels"), graph.Conv{Kernel: size, Padding: size / 2, Stride: stride, NoBias: !n.Flag("bias")})
+		})
 	}
 	primitives["layer_norm"] = func(l *lowering, n *ir.Node) tensor {
 		x := l.arg(n, "x")
-		return tensor{graph.LayerNorm(l.layer(n), x.node, n.Num("epsilon")), x.axes}
+		return l.learned(n, x.axes, func(s *graph.Scope) *graph.Node { return graph.LayerNorm(s, x.node, n.Num("epsilon")) })
 	}
 	primitives["instance_norm"] = func(l *lowering, n *ir.Node) tensor {
 		x := l.arg(n, "x")
@@ -268,10 +271,12 @@ func init() {
 	}
 	primitives["adaptable"] = func(l *lowering, n *ir.Node) tensor {
 		x := l.arg(n, "x")
-		if l.adapted == nil {
-			return x
+		if l.adapted != nil {
+			x.node = l.adapted.adapt(l.s, x.node)
 		}
-		return tensor{l.adapted.adapt(l.s, x.node), x.axes}
+		l.s.In("places.%d", l.places).Tap("out", x.node)
+		l.places++
+		return x
 	}
 	primitives["max_pool"] = func(l *lowering, n *ir.Node) tensor {
 		x := l.arg(n, "x")
@@ -296,6 +301,14 @@ func init() {
 		x := l.arg(n, "x")
 		return tensor{graph.Dropout(l.layer(n), "mask", x.node, n.Num("share")/100), x.axes}
 	}
+}
+
+// learned is a layer, whose answer can be looked at under the name of its weights (mseg trace).
+func (l *lowering) learned(n *ir.Node, axes []string, f func(s *graph.Scope) *graph.Node) tensor {
+	s := l.layer(n)
+	out := f(s)
+	s.Tap("out", out)
+	return tensor{out, axes}
 }
 
 // layer is the scope of the weights of a layer: its name, or its kind and number in the order in which the body needs them.

@@ -205,33 +205,22 @@ type NetworkPlan struct {
 // NetworkPlans lists the networks of a program that are decided from data. Nothing is run: what is not in the store is not decided yet.
 func (e *Engine) NetworkPlans(p *ir.Program) []NetworkPlan {
 	var out []NetworkPlan
-	seen := map[*ir.Node]bool{}
-	var visit func(n *ir.Node, name string)
-	visit = func(n *ir.Node, name string) {
-		if seen[n] {
+	seen := map[string]bool{}
+	each(p, func(name string, n *ir.Node, _ bool) {
+		key := e.Key(n)
+		if n.Op != "nnunet" || seen[key] {
 			return
 		}
-		seen[n] = true
-		for _, in := range n.Inputs() {
-			visit(in, name)
-		}
-		if n.Op != "nnunet" {
-			return
-		}
+		seen[key] = true
 		if n.Label != "" {
 			name = n.Label
 		}
 		plan := NetworkPlan{Name: name, Text: "decided when its data are prepared"}
 		var kept plannedNetwork
-		if a, err := e.store.Get(e.Key(n)); err == nil && a.ReadJSON("plan.json", &kept) == nil {
+		if a, err := e.store.Get(key); err == nil && a.ReadJSON("plan.json", &kept) == nil {
 			plan.Plan, plan.Text = &kept.Plan, e.planText(kept, n.Flag("deep"))
 		}
 		out = append(out, plan)
-	}
-	for _, b := range p.Bindings {
-		if n, ok := b.Value.(*ir.Node); ok {
-			visit(n, b.Name)
-		}
-	}
+	})
 	return out
 }

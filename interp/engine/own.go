@@ -7,6 +7,7 @@ import (
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/lang/check"
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/ops/data"
@@ -52,23 +53,13 @@ func ownBlock(n *ir.Node) func(s *graph.Scope, x *graph.Node) *graph.Node {
 // ownNetwork is a network that the script has written, one mask for an image and a box, and the number of places for experts in it.
 func ownNetwork(n *ir.Node) (build func(x *experts.Config) graph.Network, places int) {
 	f, _ := n.Fn()
-	seen := map[string]bool{}
-	h := ir.NewHasher(nil)
-	var count func(v ir.Value)
-	count = func(v ir.Value) {
-		n, ok := v.(*ir.Node)
-		if !ok || seen[h.Hash(n)] {
-			return
-		}
-		seen[h.Hash(n)] = true
-		if n.Op == "adaptable" {
+	met, h := map[string]bool{}, ir.NewHasher(nil)
+	for x := range ir.Nodes(f.Body) {
+		if x.Op == "adaptable" && !met[h.Hash(x)] { // equal expressions are one value
+			met[h.Hash(x)] = true
 			places++
 		}
-		for _, a := range n.Args {
-			count(a.Value)
-		}
 	}
-	count(f.Body)
 	return func(x *experts.Config) graph.Network {
 		return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 			d := in.Image.Shape().Dimensions
@@ -127,7 +118,7 @@ func newHostFn(n *ir.Node) (*hostFn, error) {
 }
 
 // call runs the fn on planes (height, width) or images (height, width, channels).
-func (h *hostFn) call(ctx context.Context, shape []int, inputs ...[]float32) (*graph.Tensor, error) {
+func (h *hostFn) call(ctx context.Context, shape []int, inputs ...[]float32) ([]float64, error) {
 	if h.b == nil {
 		b, err := graph.Open("go")
 		if err != nil {
@@ -162,11 +153,11 @@ func (h *hostFn) call(ctx context.Context, shape []int, inputs ...[]float32) (*g
 	for i, x := range inputs {
 		values[i] = graph.Floats(x, append([]int{1}, shape...)...)
 	}
-	r, err := p.Call(ctx, h.none, 0, values...)
+	out, err := p.Call64(ctx, h.none, 0, values...)
 	if err != nil {
 		return nil, err
 	}
-	return r.Outputs[0], nil
+	return out[0], nil
 }
 
 func (h *hostFn) free() {
@@ -190,12 +181,26 @@ func ownStep(n *ir.Node) (data.Own, error) {
 		if err != nil {
 			return err
 		}
-		if len(out.Data) != len(pixels) {
-			return fmt.Errorf("it gives shape %v for %d×%d×%d pixels", out.Dims[1:], height, width, channels)
+		if len(out) != len(pixels) {
+			return fmt.Errorf("it gives %d values for %d×%d×%d pixels", len(out), height, width, channels)
 		}
-		copy(pixels, out.Data)
+		for i, v := range out {
+			pixels[i] = float32(v)
+		}
 		return nil
 	}}, nil
+}
+
+// isOwn says whether a metric is a fn of the script.
+func isOwn(v ir.Value) bool {
+	n, ok := v.(*ir.Node)
+	return ok && n.Op == "fn"
+}
+
+// ownDefinition describes a metric that the script has written.
+func ownDefinition(n *ir.Node) metric.Definition {
+	sides := map[string]metric.Better{"higher": metric.Higher, "lower": metric.Lower}
+	return metric.Definition{Name: check.FnName(n), Title: n.Label, Better: sides[n.Text("better")], Doc: "A function of this script."}
 }
 
 // measure is the value of a metric for masks of zeros and ones. A value that is not finite is undefined.
@@ -216,7 +221,7 @@ func (h *hostFn) measure(ctx context.Context, pred, ref metric.Mask) (metric.Res
 	if err != nil {
 		return metric.Result{}, err
 	}
-	result := metric.Result{Value: float64(out.Data[0]), State: metric.StateOf(pArea, rArea)}
+	result := metric.Result{Value: out[0], State: metric.StateOf(pArea, rArea)}
 	if math.IsNaN(result.Value) || math.IsInf(result.Value, 0) {
 		result.State = metric.Undefined
 	}

@@ -88,20 +88,13 @@ func (e *Engine) Plan(p *ir.Program, script string) ([]Step, error) {
 func (e *Engine) planOf(nodes []*ir.Node, last record) ([]Step, error) {
 	var steps []Step
 	seen := map[string]bool{}
-	var visit func(n *ir.Node)
-	visit = func(n *ir.Node) {
+	for n := range ir.InputsFirst(e.inputs, nodes...) {
 		key := e.Key(n)
-		if seen[key] {
-			return
+		st, ok := stages[n.Op]
+		if !ok || st.run == nil || seen[key] {
+			continue
 		}
 		seen[key] = true
-		for _, in := range e.inputs(n) {
-			visit(in)
-		}
-		st, ok := stages[n.Op]
-		if !ok || st.run == nil {
-			return
-		}
 		s := Step{Label: e.label(n), Op: n.Op, Key: key, node: n}
 		if err := e.faults[n]; err != nil {
 			s.Err = firstLine(err)
@@ -115,9 +108,6 @@ func (e *Engine) planOf(nodes []*ir.Node, last record) ([]Step, error) {
 			}
 		}
 		steps = append(steps, s)
-	}
-	for _, t := range nodes {
-		visit(t)
 	}
 	for _, s := range steps {
 		if s.Err != "" {
@@ -206,9 +196,13 @@ func ownFns(v ir.Value) map[string]ir.Fn {
 	return out
 }
 
-// described says that a value is a description, written in a line, though operators in it are computed like those of numbers: a loss, a metric.
+// described says that a value is a description, written in a line, though operators in it are computed like those of numbers: a loss, a metric. A prompt that shows
+// predictions is more than can be written in a line.
 func described(v ir.Value) bool {
 	n, ok := v.(*ir.Node)
+	if ok && n.T.Base == "prompt" && len(nodesIn(n)) > 0 {
+		return false
+	}
 	return ok && slices.Contains([]string{"loss", "metric", "optimizer", "schedule", "prompt", "gate", "expert", "experts", "keep", "stop", "augment", "sampling", "inference", "prep", "block", "network"}, n.T.Base)
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/mseg-lang/mseg/interp/store"
 	"github.com/mseg-lang/mseg/lang/ir"
-	"github.com/mseg-lang/mseg/lang/types"
 	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/image"
 	"github.com/mseg-lang/mseg/ops/train"
@@ -19,19 +18,14 @@ func (e *Engine) prediction(n *ir.Node) *ir.Node {
 	if p, ok := e.derived[n]; ok {
 		return p
 	}
-	p := &ir.Node{Op: "predict", T: types.Of("eval"), Span: n.Span, Label: n.Label}
-	for _, a := range n.Args {
-		switch a.Name {
-		case "model", "data", "prompt", "select", "seed", "batch", "inference":
-			p.Args = append(p.Args, a)
-		}
-	}
+	p := ir.Predictions(n)
 	e.derived[n] = p
 	return p
 }
 
 // Predictions is what a model answers to data: one mask a sample, in the order of the data.
 type Predictions struct {
+	Samples []string // keys
 	Masks   [][]uint8
 	Boxes   [][4]float32
 	Quality []float64 // predicted IoU, empty when there is none
@@ -40,9 +34,8 @@ type Predictions struct {
 // prompted gives every sample the box and the points that the prompt asks for.
 type prompted struct {
 	*examples
-	lo, hi int
-	points train.Points
-	seed   uint64
+	prompting
+	seed uint64
 }
 
 func (p prompted) Fill(i int, rng *rand.Rand, into *train.Example) error {
@@ -53,6 +46,13 @@ func (p prompted) Fill(i int, rng *rand.Rand, into *train.Example) error {
 	if p.points.Count() > 0 {
 		into.Points, into.Labels = p.points.Draw(p.draws(i, 1), into.Target, p.samples[i].Width)
 	}
+	if p.points.Mask.Side > 0 {
+		of := into.Target
+		if into.Guess != nil {
+			of = into.Guess
+		}
+		into.Mask = p.points.Mask.Draw(p.draws(i, 2), of, p.samples[i].Width)
+	}
 	return nil
 }
 
@@ -60,8 +60,8 @@ func (p prompted) Fill(i int, rng *rand.Rand, into *train.Example) error {
 func (p prompted) box(i int) [4]float32 {
 	s := p.samples[i]
 	b, _ := data.BoxOf(s.Mask, s.Width)
-	if p.hi > 0 {
-		b = b.Jitter(p.lo, p.hi, s.Width, s.Height, p.draws(i, 0))
+	if p.jitter.Max > 0 {
+		b = b.Jitter(p.jitter.Min, p.jitter.Max, s.Width, s.Height, p.draws(i, 0))
 	}
 	return [4]float32{float32(b.X0), float32(b.Y0), float32(b.X1), float32(b.Y1)}
 }
@@ -89,11 +89,14 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 	if err != nil {
 		return nil, err
 	}
-	jitter, points, err := promptFor(n, m)
+	prompt, err := promptFor(n, m)
 	if err != nil {
 		return nil, err
 	}
-	src := prompted{x, jitter.Min, jitter.Max, points, uint64(n.Int("seed"))}
+	if x.guesses, err = j.guesses(ctx, n, prompt, d); err != nil {
+		return nil, err
+	}
+	src := prompted{x, prompt, uint64(n.Int("seed"))}
 	out := &Predictions{}
 	notes := map[string]any{"samples": x.Len()}
 	if m.Baseline != "" {
@@ -123,7 +126,7 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 		}
 		j.event(Event{Kind: "progress", Text: "compiling"})
 		sel := map[string]train.Selection{"predicted_iou": train.SelectQuality, "first": train.SelectFirst, "oracle": train.SelectOracle}[n.Text("select")]
-		p, from, err := j.predictor(ctx, be, m, x, src, min(n.Int("batch"), x.Len()), sel, points)
+		p, from, err := j.predictor(ctx, be, m, x, src, train.PredictorConfig{Batch: min(n.Int("batch"), x.Len()), Select: sel, Points: prompt.points, Refine: prompt.refine})
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +147,7 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 			}
 			out.Masks = append(out.Masks, mask)
 			box := ex.Box
-			if points.NoBox {
+			if prompt.points.NoBox {
 				box = noBox
 			}
 			out.Boxes = append(out.Boxes, box)
@@ -223,7 +226,7 @@ func loadPredict(_ context.Context, _ *Job, a *store.Artefact) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Predictions{Boxes: ix.Boxes, Quality: ix.Quality}
+	out := &Predictions{Samples: ix.Samples, Boxes: ix.Boxes, Quality: ix.Quality}
 	for i := range ix.Samples {
 		arr := arrays[ix.Array[i]]
 		if arr == nil || len(arr.Shape) != 3 || ix.Row[i] >= arr.Shape[0] {

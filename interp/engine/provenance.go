@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime"
 
@@ -57,23 +56,14 @@ func (j *Job) provenance(n *ir.Node, evals []evalItem) [][2]string {
 			}
 		}
 	}
-	seen := map[*ir.Node]bool{}
-	var visit func(x *ir.Node)
-	visit = func(x *ir.Node) {
-		if seen[x] {
-			return
-		}
-		seen[x] = true
-		for _, in := range j.inputs(x) {
-			visit(in)
-		}
+	for x := range ir.InputsFirst(j.inputs, n) {
 		st, ok := stages[x.Op]
 		if !ok || st.run == nil || x.Op == "report" {
-			return
+			continue
 		}
 		a, err := j.store.Get(j.Engine.Key(x))
-		if errors.Is(err, store.ErrDamaged) || err != nil {
-			return
+		if err != nil {
+			continue
 		}
 		if p, ok := a.Notes["plan"].(string); ok {
 			add("plan of "+j.label(x), p)
@@ -86,7 +76,6 @@ func (j *Job) provenance(n *ir.Node, evals []evalItem) [][2]string {
 		}
 		add("identity of "+j.label(x)+" ("+x.Op+")", store.Short(j.Engine.Key(x)))
 	}
-	visit(n)
 	add("machine", fmt.Sprintf("%s/%s, %d cores", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()))
 	return out
 }

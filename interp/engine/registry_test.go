@@ -99,7 +99,7 @@ func TestEveryExampleChecks(t *testing.T) {
 				}
 			}
 			visit(v)
-			if !uses && b.Name != "hierarchy" && b.Name != "extend" && b.Name != "unplaced" { // these are known before any run
+			if !uses && b.Name != "hierarchy" && b.Name != "extend" && b.Name != "unplaced" && b.Name != "better" { // these are known before any run
 				t.Errorf("%s does not use %s", b.Example, b.Name)
 			}
 		})
@@ -145,6 +145,12 @@ func TestEveryWordSetExists(t *testing.T) {
 func TestEveryMetricIsMeasured(t *testing.T) {
 	for _, b := range builtin.All() {
 		if b.Result.Base != "metric" {
+			continue
+		}
+		if b.Name == "better" { // a metric of the script's own, with a side
+			if d := ownDefinition(example(t, b).(*ir.Node)); d.Better == metric.Neutral {
+				t.Errorf("better has no side: %+v", d)
+			}
 			continue
 		}
 		s, err := metricSpec(example(t, b).(*ir.Node))
@@ -216,8 +222,15 @@ func TestEveryDescriptionIsUnderstood(t *testing.T) {
 			_, _, err := e.routeOf(in("route { /torso: expert(), else: shared }", "else", n))
 			return err
 		},
-		"metric": func(n *ir.Node) error { _, err := metricSpec(n); return err },
-		"loss":   func(n *ir.Node) error { return lossHasValues(t, n) },
+		"metric": func(n *ir.Node) error {
+			if isOwn(n) {
+				_, err := newHostFn(n)
+				return err
+			}
+			_, err := metricSpec(n)
+			return err
+		},
+		"loss": func(n *ir.Node) error { return lossHasValues(t, n) },
 		"stop": func(n *ir.Node) error {
 			x := in("sam_tiny(image: 32 px) |> train(phantom() |> prep(resize(32 px)), validate: phantom(seed: 1) |> prep(resize(32 px)), stop: patience(9 epochs))", "stop", n)
 			c, err := e.trainConfig(x, small, 100)
@@ -226,8 +239,12 @@ func TestEveryDescriptionIsUnderstood(t *testing.T) {
 			}
 			return err
 		},
+		"prompt": func(n *ir.Node) error {
+			_, err := promptFor(in("sam_tiny(image: 32 px) |> evaluate(phantom() |> prep(resize(32 px)))", "prompt", n), small)
+			return err
+		},
 		"schedule":  func(n *ir.Node) error { return training("optimizer")(in("adamw(1e-3)", "schedule", n)) },
-		"optimizer": training("optimizer"), "prompt": training("prompt"), "keep": training("keep"), "augment": training("augment"),
+		"optimizer": training("optimizer"), "keep": training("keep"), "augment": training("augment"),
 	}
 	constant := []string{"taxonomy", "word"} // computed by the checker: nothing is left of them when a script runs
 	for _, b := range builtin.All() {

@@ -220,23 +220,19 @@ func (e *Engine) Routes(p *ir.Program) []RouteTable {
 	return out
 }
 
-// each visits the nodes of every binding, in the order of the script.
+// each visits the nodes of every binding, in the order of the script, under the name of the binding or, in a list, of the item.
 func each(p *ir.Program, f func(name string, n *ir.Node, outermost bool)) {
 	for _, b := range p.Bindings {
-		seen := map[*ir.Node]bool{}
-		var visit func(n *ir.Node, outermost bool)
-		visit = func(n *ir.Node, outermost bool) {
-			if seen[n] {
-				return
-			}
-			seen[n] = true
-			f(b.Name, n, outermost)
-			for _, in := range n.Inputs() {
-				visit(in, false)
-			}
+		outermost := map[*ir.Node]bool{}
+		for _, n := range ir.Outermost(b.Value) {
+			outermost[n] = true
 		}
-		for _, n := range (&ir.Node{Args: []ir.Arg{{Value: b.Value}}}).Inputs() {
-			visit(n, true)
+		name := b.Name
+		for n := range ir.Nodes(b.Value) {
+			if _, list := b.Value.(ir.List); list && outermost[n] && n.Label != "" {
+				name = n.Label
+			}
+			f(name, n, outermost[n])
 		}
 	}
 }

@@ -15,10 +15,7 @@ import (
 func metricColumns(s *Scores, define bool) []report.Column {
 	var out []report.Column
 	for i, spec := range s.Specs {
-		def, known := metric.Define(spec.Name)
-		if !known {
-			def.Doc = "A function of this script."
-		}
+		def := s.definition(spec.Name)
 		c := report.Column{Name: s.Metrics[i], Kind: report.Interval, Digits: 3, Counted: true}
 		if define {
 			c.Doc = def.Doc

@@ -14,8 +14,8 @@ import (
 )
 
 // Trace is a model whose activations can be looked at, one by one, for one batch of inputs: the way to find where two implementations of a
-// network part. Names are those of the parameters' scopes (image_encoder.blocks.3.attn); what the network answers is called output.masks,
-// output.iou and output.gates.N.
+// network part. Names are those of the parameters' scopes (image_encoder.blocks.3.attn, down.2.out, encoder.stages.0.blocks.1.out; a layer of a custom network by its own name);
+// what the network answers is called output.masks, output.iou and output.gates.N.
 type Trace struct {
 	e     *Engine
 	model *Model
@@ -63,7 +63,10 @@ func (t *Trace) build(in *traceInput) graph.Build {
 			g.Box, rest = rest[0], rest[1:]
 		}
 		if in.points != nil {
-			g.Points, g.Labels = rest[0], rest[1]
+			g.Points, g.Labels, rest = rest[0], rest[1], rest[2:]
+		}
+		if in.mask != nil {
+			g.Mask = rest[0]
 		}
 		out := t.model.Built.Network(s, g)
 		s = s.In("output")
@@ -158,6 +161,9 @@ type traceInput struct {
 	batch, side, n int // n points an image
 	image          []float32
 	box, points    []float32 // nil: not given
+	mask           []float32
+	maskSide       int
+	unprompted     bool // the model looks at no prompt
 	labels         []int32
 	modality       []int32
 	organ          []int32
@@ -175,12 +181,16 @@ func (in *traceInput) arguments() ([]graph.Shape, []graph.Value) {
 		shapes = append(shapes, graph.F32(b, in.n, 2), graph.I32(b, in.n))
 		values = append(values, graph.Floats(in.points, b, in.n, 2), graph.Ints(in.labels, b, in.n))
 	}
+	if in.mask != nil {
+		shapes = append(shapes, graph.F32(b, in.maskSide, in.maskSide, 1))
+		values = append(values, graph.Floats(in.mask, b, in.maskSide, in.maskSide, 1))
+	}
 	return shapes, values
 }
 
 // input checks the arrays of a file against what the model reads.
 func (t *Trace) input(arrays map[string]*image.Array, tasks []string) (*traceInput, error) {
-	known := []string{"image", "box", "points", "labels", "modality", "organ"}
+	known := []string{"image", "box", "points", "labels", "mask", "modality", "organ"}
 	for name := range arrays {
 		if !slices.Contains(known, name) {
 			return nil, fmt.Errorf("the array %q is not known; a model reads %s", name, strings.Join(known, ", "))
@@ -190,11 +200,19 @@ func (t *Trace) input(arrays map[string]*image.Array, tasks []string) (*traceInp
 	if err := in.readImage(arrays["image"]); err != nil {
 		return nil, err
 	}
+	built := t.model.Built
+	switch {
+	case arrays["points"] != nil && !built.Points:
+		return nil, fmt.Errorf("%s reads no points; leave the arrays points and labels out", built.Architecture.Name)
+	case arrays["mask"] != nil && built.MaskSide == 0:
+		return nil, fmt.Errorf("%s reads no mask prompts; leave the array mask out", built.Architecture.Name)
+	}
+	in.maskSide, in.unprompted = built.MaskSide, built.Config.NoPrompt
 	if err := in.readPrompts(arrays); err != nil {
 		return nil, err
 	}
-	if t.model.Built.Architecture.Name == "unet" && in.points != nil {
-		return nil, fmt.Errorf("unet reads no points; leave the arrays points and labels out")
+	if in.box == nil && built.NeedsBox {
+		return nil, fmt.Errorf("%s is shown its box as a map too and cannot do without one; give it a box, an array (4) or (B,4): x0,y0,x1,y1 in pixels", built.Architecture.Name)
 	}
 	return in, t.place(in, arrays, tasks)
 }
@@ -233,13 +251,24 @@ func (in *traceInput) readPrompts(arrays map[string]*image.Array) error {
 			}
 		}
 	}
+	if a := arrays["mask"]; a != nil {
+		var err error
+		if in.mask, err = in.rows("mask", a, in.maskSide, in.maskSide); err != nil {
+			return err
+		}
+		for _, v := range in.mask {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return fmt.Errorf("mask holds %g, expected logits", v)
+			}
+		}
+	}
 	points, labels := arrays["points"], arrays["labels"]
 	if (points == nil) != (labels == nil) {
 		return fmt.Errorf("points and labels go together: (N,2) or (B,N,2) pixels x,y, and (N) or (B,N) of 1 (target), 0 (not) or -1 (no point)")
 	}
 	if points == nil {
-		if in.box == nil {
-			return fmt.Errorf("there is neither an array box nor an array points; expected box as (4) or (B,4): x0,y0,x1,y1 in pixels")
+		if in.box == nil && in.mask == nil && !in.unprompted {
+			return fmt.Errorf("there is neither an array box nor an array points nor an array mask; expected box as (4) or (B,4): x0,y0,x1,y1 in pixels")
 		}
 		return nil
 	}

@@ -50,7 +50,7 @@ func goldenTrace(t *testing.T) *Trace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Model{params: known(params), Built: &models.Model{Architecture: arch, Network: c.Network(), Masks: 3,
+	m := &Model{params: known(params), Built: &models.Model{Architecture: arch, Network: c.Network(), Masks: 3, Points: true, MaskSide: c.LowSide(),
 		Config: models.Config{Image: c.Image, Experts: c.Experts}, Blocks: []int{0, 1, 2}}}
 	eng, err := New(Config{Dir: t.TempDir(), Backend: "go"})
 	if err != nil {
@@ -183,4 +183,141 @@ func TestTraceWritesWhatThePatternNames(t *testing.T) {
 			t.Errorf("%s: the file holds %d arrays", pattern, len(got))
 		}
 	}
+}
+
+// traceOf is a model of the language, written as an expression.
+func traceOf(t *testing.T, text string) *Trace {
+	t.Helper()
+	e := newEngine(t, Config{Events: func(Event) {}, Backend: "go"})
+	script := "mseg 1\n" + text
+	p := checked(t, script)
+	e.Use(p, script)
+	tr, err := e.Trace(t.Context(), p, "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// Convolutional networks show their stages by name, and what they show is what they answer with: the last stage, taken through the head, is the mask.
+func TestTraceOfConvolutionalNetworks(t *testing.T) {
+	const side = 16
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.npz"), filepath.Join(dir, "out.npz")
+	pixels := make([]float32, side*side*3)
+	for i := range pixels {
+		pixels[i] = float32((i * 37) % 256)
+	}
+	if err := image.WriteNPZ(in, map[string]*image.Array{"image": image.NewArray(pixels, side, side, 3), "box": image.NewArray([]float32{2, 3, 9, 12}, 4)}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		model string
+		names map[string][]int // and shapes
+		last  string           // what the head reads
+		head  string           // weights of the head
+	}{
+		"unet": {"model m = unet(image: 16 px, base: 4, depth: 3)", map[string][]int{"input": {1, 16, 16, 4}, "down.0.conv1.out": {1, 16, 16, 4}, "down.0.out": {1, 16, 16, 4}, "down.2.out": {1, 4, 4, 16},
+			"up.1.expand.out": {1, 8, 8, 8}, "up.0.out": {1, 16, 16, 4}}, "up.0.out", "head"},
+		"residual": {"model m = residual_unet(image: 16 px, base: 4, depth: 3)", map[string][]int{"input": {1, 16, 16, 4}, "encoder.stem.convs.0.out": {1, 16, 16, 4}, "encoder.stages.0.blocks.0.conv1.out": {1, 16, 16, 4},
+			"encoder.stages.2.blocks.1.out": {1, 4, 4, 16}, "encoder.stages.2": {1, 4, 4, 16}, "decoder.stages.0.convs.0.out": {1, 8, 8, 8}, "decoder.stages.1": {1, 16, 16, 4}, "decoder.seg_layers.1": {1, 16, 16, 1}},
+			"decoder.stages.1", "decoder.seg_layers.1"},
+		"custom": {`fn level(x: features, n: int) -> tensor = relu(conv(max_pool(adaptable(x)), n, name: "deep"))
+fn net(x: image, box: mask) -> logits = sum(linear(resize(level(conv(concat(x / 255, box), 3), 5), 2), 1, name: "decoder"), over: channel)
+model m = custom_network(net, image: 16 px)`, map[string][]int{"conv.0.out": {1, 16, 16, 3}, "places.0.out": {1, 16, 16, 3}, "deep.out": {1, 8, 8, 5}, "decoder.out": {1, 16, 16, 1}}, "", ""},
+		"vit": {"model m = vit(image: 16 px, patch: 8 px)", map[string][]int{"image_encoder.blocks.0.out": {1, 2, 2, 96}, "decoder.steps.3.out": {1, 16, 16, 16}}, "decoder.steps.3.out", "decoder.head"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := traceOf(t, c.model)
+			listed, err := tr.List()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for want, dims := range c.names {
+				i := slices.IndexFunc(listed, func(a graph.Activation) bool { return a.Name == want })
+				if i < 0 || !slices.Equal(listed[i].Dims, dims) {
+					t.Errorf("%s of %v is not in %v", want, dims, listed)
+				}
+			}
+			seen := map[string]bool{}
+			for _, a := range listed {
+				if seen[a.Name] {
+					t.Errorf("two activations are called %s", a.Name)
+				}
+				seen[a.Name] = true
+			}
+			if _, err := tr.Run(t.Context(), in, out, "", nil); err != nil {
+				t.Fatal(err)
+			}
+			got := readArrays(t, out)
+			masks := got["output.masks"].Float32()
+			if name == "custom" {
+				if !slices.Equal(got["decoder.out"].Float32(), masks) {
+					t.Error("the layer that answers has other values than the mask")
+				}
+				return
+			}
+			params, err := tr.model.Params()
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, okW := params.Get(c.head + ".weight")
+			b, okB := params.Get(c.head + ".bias")
+			if !okW || !okB {
+				t.Fatalf("no %s among %v", c.head, params.Names())
+			}
+			x := got[c.last].Float32()
+			for i, m := range masks {
+				want := float64(b.Data[0])
+				for k, v := range w.Data {
+					want += float64(v) * float64(x[i*len(w.Data)+k])
+				}
+				if math.Abs(want-float64(m)) > 1e-5*(1+math.Abs(want)) {
+					t.Fatalf("pixel %d: %g, the head makes %g of %s", i, m, want, c.last)
+				}
+			}
+		})
+	}
+}
+
+// A mask prompt is read by networks that take one, and refused by others.
+func TestTraceReadsMasks(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.npz"), filepath.Join(dir, "out.npz")
+	write := func(side int, arrays ...string) {
+		all := map[string]*image.Array{"image": image.NewArray(make([]uint8, 32*32*3), 32, 32, 3), "mask": image.NewArray(make([]float32, side*side), side, side)}
+		if slices.Contains(arrays, "box") {
+			all["box"] = image.NewArray([]float32{2, 3, 9, 12}, 4)
+		}
+		if err := image.WriteNPZ(in, all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(16, "box")
+	tiny, plain := traceOf(t, "model m = sam_tiny(image: 32 px)"), traceOf(t, "model m = unet(image: 32 px)")
+	dense := func() []float32 {
+		if _, err := tiny.Run(t.Context(), in, out, "prompt_encoder.dense", nil); err != nil {
+			t.Fatal(err)
+		}
+		return readArrays(t, out)["prompt_encoder.dense"].Float32()
+	}
+	of := dense()
+	if err := image.WriteNPZ(in, map[string]*image.Array{"image": image.NewArray(make([]uint8, 32*32*3), 32, 32, 3), "box": image.NewArray([]float32{2, 3, 9, 12}, 4)}); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Equal(of, dense()) {
+		t.Error("a mask of the file changes nothing")
+	}
+	refused := func(tr *Trace, want string) {
+		t.Helper()
+		if _, err := tr.Run(t.Context(), in, out, "", nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, expected %q", err, want)
+		}
+	}
+	write(16, "box")
+	refused(plain, "unet reads no mask prompts")
+	write(8, "box")
+	refused(tiny, "mask has the shape [8 8], expected [16 16]")
+	write(16)
+	refused(tiny, "cannot do without one")
 }

@@ -30,6 +30,7 @@ func init() {
 type examples struct {
 	samples []data.Sample
 	rows    [][5]int32 // modality, body part, subregion, organ, task
+	guesses [][]uint8  // answers to each that are shown as mask prompts; nil: none are
 }
 
 // examplesOf checks that samples fit a model, which sees each as a whole. The place in the script is that of the argument they came by.
@@ -100,6 +101,9 @@ func (x *examples) describe(i int, into *train.Example) {
 	r := x.rows[i]
 	into.Modality, into.Organ = r[0], [4]int32{r[1], r[2], r[3], r[4]}
 	into.Name = x.samples[i].Key()
+	if x.guesses != nil {
+		into.Guess = x.guesses[i]
+	}
 }
 
 // owners lists patients of a set, sorted.
@@ -153,6 +157,10 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
+	prompt := promptOf(n.Node("prompt"))
+	if samples.guesses, err = j.guesses(ctx, n, prompt, d); err != nil {
+		return nil, err
+	}
 	var chosenOn []string
 	v, err := j.dataArg(ctx, n, "validate")
 	if err != nil {
@@ -166,6 +174,9 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		if both := common(samples.owners(), val.owners()); len(both) > 0 {
 			return nil, fault(n.ArgSpan("validate"), "%d patients are in the training and in the validation data: %s; split by patient: data |> by(patient, train: …, val: …)",
 				len(both), strings.Join(both[:min(5, len(both))], ", "))
+		}
+		if val.guesses, err = j.guesses(ctx, n, prompt, v); err != nil {
+			return nil, err
 		}
 		chosenOn, cfg.Validation = val.owners(), val
 	}
@@ -300,9 +311,11 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 	if err := optimizerOf(n, m, samples, &cfg); err != nil {
 		return cfg, err
 	}
-	if cfg.Jitter, cfg.Points, err = promptFor(n, m); err != nil {
+	prompt, err := promptFor(n, m)
+	if err != nil {
 		return cfg, err
 	}
+	cfg.Jitter, cfg.Points = prompt.jitter, prompt.points
 	if a := n.Node("augment"); a.Op == "augment" {
 		s, i := a.Num("scale")/100, a.Num("intensity")/100
 		cfg.Augment = train.Augment{Rotate: a.Num("rotate"), Noise: a.Num("noise") / 100 * 255, Blur: a.Num("blur")}
@@ -362,7 +375,12 @@ func validationChoice(loss *ir.Node) train.Selection {
 }
 
 func contains(n *ir.Node, op string) bool {
-	return n != nil && (n.Op == op || slices.ContainsFunc(n.Inputs(), func(in *ir.Node) bool { return contains(in, op) }))
+	for x := range ir.Nodes(n) {
+		if x.Op == op {
+			return true
+		}
+	}
+	return false
 }
 
 // trainsQuality says whether quality is a term of a loss.

@@ -38,7 +38,7 @@ func againstBaselines(groups [][]evalItem) []*verdict {
 					continue
 				}
 				v := &verdict{model: m, baseline: b, level: m.scores.Level, d: d}
-				v.metric, _ = metric.Define(field)
+				v.metric = m.scores.definition(field)
 				out = append(out, v)
 				p = append(p, stat.Wilcoxon{}.Test(xs, ys).P)
 			}
@@ -98,7 +98,7 @@ func shortP(p float64) string {
 // judged is the first metric of which a reader knows whether more of it is better.
 func (s *Scores) judged() (string, bool) {
 	for _, m := range s.Specs {
-		if def, ok := metric.Define(m.Name); ok && def.Better != metric.Neutral {
+		if s.definition(m.Name).Better != metric.Neutral {
 			return m.Name, true
 		}
 	}

@@ -22,9 +22,9 @@ func init() {
 			p("metrics", "list<metric>", "[dice, hd95(mm), nsd(2 mm)]", "what is measured"),
 			p("by", "list<word<case field>>", "[body_part, organ, task]", "groups of the tables"),
 			p("ci", "number<%>", "95 %", "confidence level of the intervals").within(50, 99.9),
-			p("prompt", "prompt", "box()", "the box or the points that are made from the mask"),
+			p("prompt", "prompt", "box()", "what is shown of the mask that is looked for"),
 			p("select", "word<mask choice>", "predicted_iou", "which proposed mask counts"),
-			p("seed", "int", "0", "seed of a jittered box and of random points").atLeast(0),
+			p("seed", "int", "0", "seed of what is random in a prompt").atLeast(0),
 			p("inference", "inference", "", "how a network sees samples that are larger than it: sliding(…); the whole at once when absent"),
 			p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic(),
 		},
@@ -60,6 +60,12 @@ func init() {
 		Doc:     "IoU of the bands of mask pixels nearer to the edge than the width (Cheng et al. 2021).",
 		Params:  []Param{need("width", "number<px,mm>", "width of the band").above(0)},
 		Example: "boundary_iou(2 px)"})
+
+	registerWords(Words{Name: "better side", Doc: "which of two values of a metric is the better one", Items: []string{"higher", "lower"}})
+	register(Builtin{Name: "better", Result: result("metric"),
+		Doc:     "A metric that the script has written, and which of two values is the better one. Without it the metric is measured and compared, but findings, verdicts and tables name no winner in it.",
+		Params:  []Param{need("metric", "metric", "fn(predicted: mask, reference: mask, …) -> scalar"), need("side", "word<better side>", "which side is better")},
+		Example: "better(missed, lower)", Frame: "fn missed(p: mask, t: mask) -> scalar = sum((1 - p) * t) / sum(t)"})
 
 	registerWords(Words{Name: "paired test", Doc: "test of two evals of the same samples",
 		Items: []string{"paired_t", "wilcoxon"}, Docs: []string{"two-sided paired t-test", "two-sided Wilcoxon signed-rank test"}})

@@ -7,7 +7,7 @@ func init() {
 			need("data", "data", "prepared training samples"),
 			p("validate", "data", "", "prepared samples for choosing the checkpoint; no patient of the training data may be among them"),
 			p("loss", "loss", "best_of_masks(dice + bce) + quality", "what is minimised; MedSegX leaves quality out"),
-			p("prompt", "prompt", "box(jitter: 0 px .. 19 px)", "the box or the points that are made from the mask"),
+			p("prompt", "prompt", "box(jitter: 0 px .. 19 px)", "what is shown of the mask that is looked for"),
 			p("optimizer", "optimizer", "adamw("+rate+")", "how weights are changed"),
 			p("epochs", "int | number<epochs>", epochs, "passes over the data").within(1, 1e6),
 			p("batch", "int | word<batch size>", "16", "samples a batch, which is a step unless accumulate is given; planned: as many as nnunet decided on").within(1, 65536),
@@ -39,21 +39,6 @@ func init() {
 	register(Builtin{Name: "quality", Result: result("loss"),
 		Doc:     "Squared error of the predicted IoU of every mask (SAM's quality head). Without it the head is not trained, and choosing a mask by it means nothing.",
 		Example: "best_of_masks(dice + bce) + quality"})
-	register(Builtin{Name: "box", Result: result("prompt"),
-		Doc:     "A box around the mask; each side is moved outwards by a random number of pixels of the prepared image.",
-		Params:  []Param{p("jitter", "range<px>", "0 px .. 0 px", "least and largest shift of a side").within(0, 1024)},
-		Example: "box(jitter: 0 px .. 19 px)"})
-	registerWords(Words{Name: "place of a point", Doc: "where the first point inside a mask lies", Items: []string{"random", "centre"},
-		Docs: []string{"anywhere inside, as the others", "as far inside as it goes"}})
-	register(Builtin{Name: "points", Result: result("prompt"),
-		Doc: "Points inside and outside of the mask, drawn anew each epoch of a training and by the seed of an evaluation; instead of a box or, with one, beside it. For sam, sam_med2d and sam_vit_b, l, h; sam_tiny needs a box too, and medsam knows boxes only.",
-		Params: []Param{
-			p("positive", "int", "1", "points inside the mask").within(0, 64),
-			p("negative", "int", "0", "points outside of it").within(0, 64),
-			p("at", "word<place of a point>", "random", "where the first point inside lies"),
-			p("with", "prompt", "", "a box that is shown too"),
-		},
-		Example: "points(2, negative: 1, with: box())"})
 	register(Builtin{Name: "adamw", Result: result("optimizer"),
 		Doc: "AdamW (Loshchilov and Hutter 2019), equal to PyTorch's.",
 		Params: append([]Param{need("rate", "number", "learning rate").above(0),

@@ -345,8 +345,11 @@ func (c *checker) bind(b *builtin.Builtin, where source.Span, args []syntax.Arg,
 	if !m.finish() {
 		return ir.Unknown{T: b.Result}
 	}
-	if b.Name == "unplaced" {
+	switch b.Name {
+	case "unplaced":
 		return c.unplaced(m.values[0], where)
+	case "better":
+		return c.better(m.values[0], m.values[1], where, m.spans[0])
 	}
 	n := &ir.Node{Op: b.Name, T: b.Result, Builtin: b, Span: where}
 	for i, p := range b.Params {

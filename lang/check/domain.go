@@ -55,7 +55,10 @@ func (c *checker) domain(n *ir.Node) {
 		if l, ok := n.Arg("evals").(ir.List); ok && len(l.Items) < 2 {
 			c.diags.Add(diag.MissingArgument, n.ArgSpan("evals"), "compare needs two or more evals, found %d", len(l.Items))
 		}
+	case "points", "mask", "refine":
+		c.prompt(n)
 	case "train", "finetune":
+		c.trainingPrompt(n)
 		c.sharedPatients(n)
 		if n.Arg("stop") != nil && n.Arg("validate") == nil {
 			d := c.diags.Add(diag.MissingArgument, n.ArgSpan("stop"), "to stop early, %s needs validation data", n.Op)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
 	"github.com/mseg-lang/mseg/lang/types"
 )
@@ -180,44 +181,24 @@ func callText(fn *syntax.Fn, values []ir.Value, from int) string {
 	return fn.Name.Text + "(" + strings.Join(args, ", ") + ")"
 }
 
-// visitTensors calls f for every node of a body, outermost first.
-func visitTensors(v ir.Value, f func(ir.Value)) {
-	seen := map[*ir.Node]bool{}
-	var visit func(ir.Value)
-	visit = func(v ir.Value) {
-		n, ok := v.(*ir.Node)
-		if ok && seen[n] {
-			return
-		}
-		f(v)
-		if ok {
-			seen[n] = true
-			for _, a := range n.Args {
-				visit(a.Value)
-			}
-		}
-	}
-	visit(v)
-}
-
 // unfinished says that a body holds a value that is not known yet: a parameter of the fn around it.
 func unfinished(body ir.Value) bool {
-	found := false
-	visitTensors(body, func(v ir.Value) {
-		_, is := v.(ir.Unknown)
-		found = found || is
-	})
-	return found
+	for v := range ir.Walk(body) {
+		if _, is := v.(ir.Unknown); is {
+			return true
+		}
+	}
+	return false
 }
 
+// learnedIn is the outermost node of a body that has weights of its own, or nil.
 func learnedIn(body ir.Value) *ir.Node {
-	var found *ir.Node
-	visitTensors(body, func(v ir.Value) {
-		if n, ok := v.(*ir.Node); ok && n.Builtin != nil && (n.Builtin.Learned || n.Op == "dropout") && found == nil {
-			found = n
+	for n := range ir.Nodes(body) {
+		if n.Builtin != nil && (n.Builtin.Learned || n.Op == "dropout") {
+			return n
 		}
-	})
-	return found
+	}
+	return nil
 }
 
 // ownMetric is the measure of a metric that the script has written: a field of an eval by the name of its fn. It is nil when the eval has none of that name.
@@ -251,6 +232,26 @@ func (c *checker) ownMetric(e *syntax.Field, of ir.Value) ir.Value {
 		return unknown
 	}
 	return &ir.Node{Op: "select", T: measure, Span: e.Where, Args: []ir.Arg{{Name: "of", Value: n}, {Name: "field", Value: ir.Str{S: e.Name.Text}}}}
+}
+
+// better says of a metric that the script has written which side of it is good: the metric with one argument more.
+func (c *checker) better(metric, side ir.Value, call, at source.Span) ir.Value {
+	n, ok := metric.(*ir.Node)
+	if !ok || isUnknown(side) {
+		return ir.Unknown{T: types.Of("metric")}
+	}
+	if n.Op != "fn" || n.Arg("better") != nil {
+		d := c.diags.Add(diag.WrongType, at, "which side of %s is better is known already", n.Op)
+		d.Help = "leave better(…) out, or name a fn(predicted: mask, reference: mask, …) -> scalar"
+		if n.Op == "fn" {
+			d.Summary = "which side of " + FnName(n) + " is better is said twice"
+		}
+		return unknown
+	}
+	out := *n
+	out.Span = call
+	out.Args = append(slices.Clone(n.Args), ir.Arg{Name: "better", Value: side})
+	return &out
 }
 
 // FnName is the name of the fn that a node with Op "fn" was made of.

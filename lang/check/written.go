@@ -3,6 +3,7 @@ package check
 import (
 	"strings"
 
+	"github.com/mseg-lang/mseg/lang/builtin"
 	"github.com/mseg-lang/mseg/lang/ir"
 )
 
@@ -54,7 +55,13 @@ func writtenNode(n *ir.Node) string {
 		if after := n.Node("after"); after != nil {
 			return Written(after) + " |> " + n.Label
 		}
+		if side, ok := n.Arg("better").(ir.Word); ok {
+			return "better(" + n.Label + ", " + side.Text + ")"
+		}
 		return n.Label
+	}
+	if n.Op == "predict" { // see ir.Predictions
+		return writtenNode(&ir.Node{Op: "evaluate", Builtin: builtin.Lookup("evaluate")[0], Args: n.Args})
 	}
 	if n.Builtin == nil {
 		switch level, binary := looseness[n.Op]; {

@@ -20,7 +20,7 @@ func TestWrittenValuesReadBack(t *testing.T) {
 		"(box_fill |> evaluate(phantom())).dice[CT_Liver].mean > 0.5", "phantom(tasks: { 1: CT_Liver, 3: unplaced(\"CT_Odd\") }, modality: CT)",
 		"phantom() |> where(task in /torso/** and (slice >= 3 or not (patient in [\"a\", \"b\"])) and area > 100 px)",
 		"mixture(2, gate: soft(image, organ))", "route { /torso: mixture(2), /skin: expert(init: /skeleton), /skeleton: expert(), else: shared }",
-		"0.5 % .. 99.5 %", "[1 px, 2 px]",
+		"0.5 % .. 99.5 %", "[1 px, 2 px]", "mask(of: [box_fill |> evaluate(phantom(), prompt: box(jitter: 0 px .. 2 px))], with: points(2)) |> refine(2)",
 	} {
 		of := types.Any
 		if strings.Contains(text, "bce") {

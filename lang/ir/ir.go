@@ -184,23 +184,8 @@ func (n *Node) Items(name string) []Value {
 // Inputs lists the nodes among the arguments, in order, those inside lists and maps included.
 func (n *Node) Inputs() []*Node {
 	var out []*Node
-	var visit func(Value)
-	visit = func(v Value) {
-		switch v := v.(type) {
-		case *Node:
-			out = append(out, v)
-		case List:
-			for _, x := range v.Items {
-				visit(x)
-			}
-		case Map:
-			for _, e := range v.Entries {
-				visit(e.Value)
-			}
-		}
-	}
 	for _, a := range n.Args {
-		visit(a.Value)
+		out = append(out, Outermost(a.Value)...)
 	}
 	return out
 }

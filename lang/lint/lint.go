@@ -90,29 +90,11 @@ type pass struct {
 }
 
 func (x *pass) collect() {
-	seen := map[*ir.Node]bool{}
-	var visit func(n *ir.Node)
-	visit = func(n *ir.Node) {
-		if seen[n] {
-			return
-		}
-		seen[n] = true
-		for _, in := range n.Inputs() {
-			visit(in)
-		}
-		x.nodes = append(x.nodes, n)
+	var roots []*ir.Node
+	for _, v := range x.program.Values() {
+		roots = append(roots, ir.Outermost(v)...)
 	}
-	value := func(v ir.Value) {
-		for _, n := range (&ir.Node{Args: []ir.Arg{{Value: v}}}).Inputs() {
-			visit(n)
-		}
-	}
-	for _, b := range x.program.Bindings {
-		value(b.Value)
-	}
-	for _, e := range x.program.Expects {
-		value(e.Condition)
-	}
+	x.nodes = slices.Collect(ir.InputsFirst(nil, roots...))
 }
 
 // each calls f for the nodes of some operations, of nodes with one meaning at one place only once.

@@ -80,14 +80,10 @@ func (x *pass) uses(n, of *ir.Node) bool {
 		return false
 	}
 	want := x.hash.Hash(of)
-	seen := map[*ir.Node]bool{}
-	var visit func(*ir.Node) bool
-	visit = func(n *ir.Node) bool {
-		if seen[n] {
-			return false
+	for made := range ir.Nodes(n) {
+		if x.hash.Hash(made) == want {
+			return true
 		}
-		seen[n] = true
-		return x.hash.Hash(n) == want || slices.ContainsFunc(n.Inputs(), visit)
 	}
-	return visit(n)
+	return false
 }

@@ -55,7 +55,7 @@ func (c Config) Decode(s *graph.Scope, embedding *gx.Node, p Prompts) graph.Outp
 		wanted = gx.AxisRange(0, 1)
 	}
 	masks, iou = gx.SliceAxis(masks, 1, wanted), gx.SliceAxis(iou, 1, wanted)
-	return graph.Outputs{Masks: graph.ResizeMasks(s, masks, c.Image, c.Image), IoU: iou}
+	return graph.Outputs{Masks: graph.ResizeMasks(s, masks, c.Image, c.Image), IoU: iou, Low: c.low(s, masks)}
 }
 
 // paint enlarges the image's features and takes, for every mask, the product

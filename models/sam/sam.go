@@ -30,6 +30,8 @@ import (
 	"fmt"
 	"math/bits"
 
+	gx "github.com/gomlx/gomlx/core/graph"
+
 	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
@@ -76,7 +78,7 @@ type Config struct {
 	// outside painted on the grid that former answers come on. The published
 	// networks learnt from a million images what two corner tokens mean; one
 	// that starts from nothing is told more plainly. What it gains has not been
-	// measured apart from other changes.
+	// measured apart from other changes. A mask prompt takes its place.
 	BoxAsMask bool
 	// Fine adds features of single pixels where masks are painted (fine.go);
 	// needs KeepResolution.
@@ -166,6 +168,25 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// LowSide is the side of the grid that mask prompts come on: four times the
+// token grid.
+func (c Config) LowSide() int { return 4 * c.Grid() }
+
+// low brings masks (B,M,h,w) to the grid of mask prompts: as they were painted
+// where that is its size, as SAM feeds its answers back, else by the mean
+// logit of the pixels in each of its cells.
+func (c Config) low(s *graph.Scope, masks *graph.Node) *graph.Node {
+	d, side := masks.Shape().Dimensions, c.LowSide()
+	if d[2]%side != 0 { // patches of fewer than 4 px
+		return graph.ResizeMasks(s, masks, side, side)
+	}
+	if d[2] == side {
+		return masks
+	}
+	pooled := graph.AvgPool(s, gx.Reshape(masks, d[0]*d[1], d[2], d[3], 1), []int{d[2] / side, d[3] / side})
+	return gx.Reshape(pooled, d[0], d[1], side, side)
+}
+
 // doublings is how often the decoder doubles the token grid: four times the
 // grid in SAM, the whole image where the resolution is kept.
 func (c Config) doublings() int {
@@ -192,12 +213,12 @@ func (c Config) Network() graph.Network {
 //
 // embedding: (B,G,G,Prompt).
 func (c Config) Answer(s *graph.Scope, embedding *graph.Node, in graph.Inputs) graph.Outputs {
-	prompts := Prompts{Box: in.Box, Points: in.Points, Labels: in.Labels}
+	prompts := Prompts{Box: in.Box, Points: in.Points, Labels: in.Labels, Mask: in.Mask}
 	if in.Box == nil && (c.BoxAsMask || c.Fine) {
 		s.Failf("this network is shown its box as a map too and cannot do without one; give it a box")
 	}
-	if c.BoxAsMask {
-		prompts.Mask = c.boxMask(s, in.Box, 4*c.Grid(), painted)
+	if c.BoxAsMask && in.Mask == nil {
+		prompts.Mask = c.boxMask(s, in.Box, c.LowSide(), painted)
 	}
 	if c.Fine {
 		prompts.fine = c.fine(s.In("mask_decoder"), c.pixels(in.Image), in.Box)

@@ -168,6 +168,7 @@ func (c Staged) Answers(s *graph.Scope, in graph.Inputs, x *gx.Node) (answers, g
 	if c.Experts != nil {
 		context = c.Experts.Look(s, in)
 	}
+	s.Tap("input", x)
 	x = graph.Enlarged(s, x, c.padded())
 	encoder, decoder := s.In("encoder"), s.In("decoder")
 	if c.Residual {
@@ -196,6 +197,7 @@ func (c Staged) Answers(s *graph.Scope, in graph.Inputs, x *gx.Node) (answers, g
 		x = s.Unblock(x)
 		s.Tap(fmt.Sprintf("decoder.stages.%d", k), x)
 		logits := graph.ConvSame(decoder.In("seg_layers.%d", k), x, 1, graph.SameConv{Kernel: slices.Repeat([]int{1}, len(c.Size)), Init: he})
+		decoder.Tap(fmt.Sprintf("seg_layers.%d", k), logits)
 		switch {
 		case i == 0:
 			answers = append(answers, graph.Cropped(s, logits, c.Size))
@@ -229,7 +231,9 @@ func (c Staged) stage(s *graph.Scope, x *gx.Node, i int) *gx.Node {
 
 // convolution is convolution, norm and activation. A nil stride is 1.
 func (c Staged) convolution(s *graph.Scope, x *gx.Node, channels int, kernel, stride []int) *gx.Node {
-	return graph.LeakyReLU(c.linear(s, x, channels, kernel, stride), slope)
+	x = graph.LeakyReLU(c.linear(s, x, channels, kernel, stride), slope)
+	s.Tap("out", x)
+	return x
 }
 
 // linear is convolution and norm.
@@ -258,7 +262,9 @@ func (c Staged) block(s *graph.Scope, x *gx.Node, channels int, kernel, stride [
 		x = graph.ConvSame(skip.In("conv"), x, channels, graph.SameConv{Kernel: slices.Repeat([]int{1}, len(kernel)), NoBias: true, Init: he})
 		x = graph.InstanceNorm(skip.In("norm"), x, instanceNormEps, true)
 	}
-	return graph.LeakyReLU(gx.Add(x, y), slope)
+	x = graph.LeakyReLU(gx.Add(x, y), slope)
+	s.Tap("out", x)
+	return x
 }
 
 // Even is the network of a square image whose stages each halve the map and

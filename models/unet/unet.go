@@ -72,6 +72,7 @@ func (c Config) Network() graph.Network {
 		if c.Prompt == Box {
 			x = gx.Concatenate([]*gx.Node{x, filled(s, in.Box, c.Image)}, -1) // (B,S,S,4)
 		}
+		s.Tap("input", x)
 		var context experts.Context
 		if c.Experts != nil {
 			context = c.Experts.Look(s, in)
@@ -90,12 +91,15 @@ func (c Config) Network() graph.Network {
 				x, gate = c.Experts.Adapt(down, context, x, x)
 				gates = append(gates, gate)
 			}
+			down.Tap("out", x)
 			skips[i] = x
 		}
 		for i := c.Depth - 2; i >= 0; i-- {
 			up := s.In("up.%d", i)
 			x = graph.ConvTranspose2d(up.In("expand"), x, c.Base<<i, graph.Conv{Kernel: 2, Stride: 2})
+			up.In("expand").Tap("out", x)
 			x = twice(up, gx.Concatenate([]*gx.Node{skips[i], x}, -1), c.Base<<i)
+			up.Tap("out", x)
 		}
 		logits := graph.Conv2d(s.In("head"), x, 1, graph.Conv{Kernel: 1}) // (B,S,S,1)
 		return graph.Outputs{Masks: channelsFirst(logits), Gates: gates}  // (B,1,S,S)
@@ -108,6 +112,7 @@ func twice(s *graph.Scope, x *gx.Node, channels int) *gx.Node {
 	x = s.Block(x)
 	for i := range 2 {
 		x = graph.Conv2d(s.In("conv%d", i), x, channels, graph.Conv{Kernel: 3, Padding: 1, NoBias: true})
+		s.In("conv%d", i).Tap("out", x)
 		x = graph.LeakyReLU(graph.InstanceNorm(s.In("norm%d", i), x, instanceNormEps, true), slope)
 	}
 	return s.Unblock(x)

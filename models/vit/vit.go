@@ -59,6 +59,7 @@ func (c Config) Network() graph.Network {
 			}
 			x = graph.Conv2d(step.In("conv"), x, width, graph.Conv{Kernel: 3, Padding: 1, NoBias: true})
 			x = graph.GELU(graph.LayerNorm(step.In("norm"), x, eps))
+			step.Tap("out", x)
 		}
 		logits := graph.Conv2d(decoder.In("head"), x, 1, graph.Conv{Kernel: 1}) // (B,S,S,1)
 		return graph.Outputs{Masks: gx.TransposeAllAxes(logits, 0, 3, 1, 2), Gates: gates}

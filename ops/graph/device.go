@@ -177,21 +177,22 @@ func place[T float32 | float64 | int32](b *Backend, data []T, dtype dtypes.DType
 
 // download copies a device tensor of real numbers to the host as float32.
 func download(t *tensors.Tensor) (data []float32, err error) {
-	fault := caught(func() {
-		switch t.DType() {
-		case dtypes.Float64:
-			var wide []float64
-			if wide, err = tensors.CopyFlatData[float64](t); err != nil {
-				return
-			}
-			data = make([]float32, len(wide))
-			for i, v := range wide {
-				data[i] = float32(v)
-			}
-		default:
-			data, err = tensors.CopyFlatData[float32](t)
+	if t.DType() == dtypes.Float64 {
+		wide, err := downloadWide(t)
+		data = make([]float32, len(wide))
+		for i, v := range wide {
+			data[i] = float32(v)
 		}
-	})
+		return data, err
+	}
+	return copied[float32](t)
+}
+
+// downloadWide copies a device tensor of float64 to the host.
+func downloadWide(t *tensors.Tensor) ([]float64, error) { return copied[float64](t) }
+
+func copied[T float32 | float64](t *tensors.Tensor) (data []T, err error) {
+	fault := caught(func() { data, err = tensors.CopyFlatData[T](t) })
 	if fault != nil {
 		err = fault
 	}

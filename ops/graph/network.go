@@ -12,6 +12,10 @@ type Inputs struct {
 	// nil: there are none. Only promptable networks look at them.
 	Points *Node // (B,N,2) x,y in pixels of the image
 	Labels *Node // (B,N) int32: 1 belongs to the target, 0 does not, -1 is no point
+
+	// Mask is a mask prompt, logits of an answer that is to be improved; nil:
+	// there is none. Networks that take one say how large it is.
+	Mask *Node // (B,s,s,1)
 }
 
 // Outputs is what a segmentation network answers.
@@ -21,6 +25,8 @@ type Outputs struct {
 	Gates []*Node // per block the expert weights (B,experts); may be empty
 	// Deep are logits of the same masks at lower resolutions (B,M,h,w), the finest first, for deep supervision; only training looks at them.
 	Deep []*Node
+	// Low are logits of the same masks (B,M,s,s) on the grid of Inputs.Mask, so that an answer can be a prompt; nil if the network takes no mask prompts.
+	Low *Node
 }
 
 // Network builds a segmentation network.

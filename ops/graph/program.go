@@ -98,6 +98,24 @@ func (p *Program) Call(ctx context.Context, params *DeviceParams, seed uint64, i
 	return r, nil
 }
 
+// Call64 is Call for a program in float64: its outputs, without the activations, as they were computed.
+func (p *Program) Call64(ctx context.Context, params *DeviceParams, seed uint64, inputs ...Value) ([][]float64, error) {
+	results, err := p.code.run(ctx, params, seed, inputs, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.name, err)
+	}
+	defer finalize(results)
+	var out [][]float64
+	for _, t := range results[:p.outs] {
+		data, err := downloadWide(t)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
+		out = append(out, data)
+	}
+	return out, nil
+}
+
 // Free releases the compiled code. The program is not to be called again.
 func (p *Program) Free() { p.code.free() }
 

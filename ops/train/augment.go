@@ -78,6 +78,11 @@ func (a Augment) apply(r *rand.Rand, e *Example, side int) {
 			copy(e.Image, image)
 			copy(e.Target, target)
 			e.Box = box
+			if e.Guess != nil {
+				guess := make([]uint8, len(e.Guess))
+				m.nearest(e.Guess, guess, side)
+				e.Guess = guess
+			}
 		}
 	}
 	if a.Blur > 0 {

@@ -17,7 +17,7 @@ func (r *run) batches(ctx context.Context) (exchange, <-chan error, <-chan struc
 	x := exchange{ready: make(chan *batch, 1), free: make(chan *batch, 2)}
 	failed := make(chan error, 1)
 	for range cap(x.free) {
-		x.free <- newBatch(r.cfg.BatchSize, r.cfg.Size, r.cfg.Input, r.cfg.Points.Count())
+		x.free <- newBatch(r.cfg.BatchSize, r.cfg.Size, r.cfg.Input, r.cfg.Points)
 	}
 	first, parts := r.progress.Step, r.cfg.parts()
 	finished := make(chan struct{})
@@ -68,8 +68,7 @@ func (r *run) fill(ctx context.Context, in *batch, samples []int, epoch int) err
 		if r.cfg.Jitter != (Jitter{}) {
 			r.cfg.Jitter.apply(stream(r.cfg.Seeds.Jitter, "jitter", i), &e.Box, r.cfg.Size)
 		}
-		if r.cfg.Points.Count() > 0 {
-			e.Points, e.Labels = r.cfg.Points.Draw(stream(r.cfg.Seeds.Jitter, "points", i), e.Target, r.cfg.Size)
-		}
+		e.Points, e.Labels, e.Mask = nil, nil, nil // anew, of what the augmentation left
+		r.cfg.Points.draw(e, r.cfg.Size, func(purpose string) *rand.Rand { return stream(r.cfg.Seeds.Jitter, purpose, i) })
 	})
 }

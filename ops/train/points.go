@@ -5,9 +5,9 @@ import (
 	"math/rand/v2"
 )
 
-// Points are prompts drawn from a target: pixels that belong to it, labelled 1,
-// and pixels that do not, labelled 0, positive ones first. The zero value is no
-// points.
+// Points are prompts beside the box or instead of it. They are drawn from a
+// target: pixels that belong to it, labelled 1, and pixels that do not, labelled
+// 0, positive ones first, and a mask. The zero value is the box alone.
 type Points struct {
 	Positive, Negative int
 	// Centre puts the first positive point as far inside the target as it goes,
@@ -16,6 +16,7 @@ type Points struct {
 	Centre bool
 	// NoBox keeps the box from the network.
 	NoBox bool
+	Mask  Mask `json:",omitzero"`
 }
 
 // Count is the number of points of a sample.
@@ -26,10 +27,10 @@ func (p Points) Check() error {
 	switch {
 	case p.Positive < 0 || p.Negative < 0:
 		return fmt.Errorf("%d positive and %d negative points were asked for, expected none or more", p.Positive, p.Negative)
-	case p.NoBox && p.Count() == 0:
-		return fmt.Errorf("neither box nor points were asked for; a prompt needs one of them")
+	case p.NoBox && p.Count() == 0 && p.Mask.Side == 0:
+		return fmt.Errorf("neither box nor points nor a mask were asked for; a prompt needs one of them")
 	}
-	return nil
+	return p.Mask.Check()
 }
 
 // Draw chooses points for a target of side·side pixels: x and y of each, and the
@@ -66,10 +67,31 @@ func (p Points) Draw(rng *rand.Rand, target []uint8, side int) (xy []float32, la
 	return xy, labels
 }
 
+// draw gives an example the prompts that it has not, stream being that of a
+// purpose.
+func (p Points) draw(e *Example, side int, stream func(purpose string) *rand.Rand) {
+	if p.Count() > 0 && e.Points == nil {
+		e.Points, e.Labels = p.Draw(stream("points"), e.Target, side)
+	}
+	if p.Mask.Side > 0 && e.Mask == nil {
+		of := e.Target
+		if e.Guess != nil {
+			of = e.Guess
+		}
+		e.Mask = p.Mask.Draw(stream("mask"), of, side)
+	}
+}
+
 // innermost is the pixel of a target that is most steps (up, down, left, right)
 // away from what does not belong to it, the outside of the image included; of
 // equal ones the first in reading order.
 func innermost(target []uint8, side int) int {
+	at, _ := deepest(target, side)
+	return at
+}
+
+// deepest is innermost with the number of its steps, 0 where there is no pixel.
+func deepest(target []uint8, side int) (place, depth int) {
 	rows := len(target) / side
 	steps := make([]int, len(target))
 	at := func(y, x int) int {
@@ -92,5 +114,5 @@ func innermost(target []uint8, side int) int {
 			best = i
 		}
 	}
-	return best
+	return best, steps[best]
 }

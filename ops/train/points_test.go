@@ -65,7 +65,7 @@ func TestPointsLieWhereTheySay(t *testing.T) {
 }
 
 func TestPointsThatCannotBe(t *testing.T) {
-	for want, p := range map[string]Points{"-1 positive": {Positive: -1}, "neither box nor points": {NoBox: true}} {
+	for want, p := range map[string]Points{"-1 positive": {Positive: -1}, "neither box nor points nor a mask": {NoBox: true}} {
 		if err := p.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, expected %q", err, want)
 		}
@@ -106,7 +106,7 @@ func TestPointsReachTheNetwork(t *testing.T) {
 	if res.BestDice != 1 {
 		t.Errorf("Dice %g: the network was not shown its points", res.BestDice)
 	}
-	p, err := NewPointPredictor(b, net, side, 0, 2, SelectFirst, points)
+	p, err := NewPromptedPredictor(b, net, PredictorConfig{Size: side, Batch: 2, Select: SelectFirst, Points: points})
 	if err != nil {
 		t.Fatal(err)
 	}

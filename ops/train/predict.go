@@ -16,6 +16,8 @@ type Prediction struct {
 	IoU    []float32   // M predicted qualities; nil if the network predicts none
 	Gates  [][]float32 // per block the weight of each expert
 	Chosen int         // the mask that Selection picks
+
+	low []float32 // logits of the chosen mask on the grid of mask prompts, where answers are refined
 }
 
 // Mask returns the logits of one mask, S·S.
@@ -93,54 +95,101 @@ type Predictor struct {
 	size, batch int
 	input       int // see Config.Input
 	points      Points
-	iou         bool
+	iou, low    bool
 	selection   Selection
+	refiner     *refiner // nil: the first answer counts
+}
+
+// PredictorConfig says what a network is asked.
+type PredictorConfig struct {
+	Size   int // side of the square images, pixels
+	Input  int // 0, or the number of values that the network reads in the place of each image: see Config.Input
+	Batch  int // samples at a time
+	Select Selection
+	Points Points // prompts beside the box or instead of it
+	Refine Refinement
+	// MaskSide is the side of the grid of the network's mask prompts; of
+	// interest where it refines.
+	MaskSide int
 }
 
 // NewPredictor compiles the network for images of size×size pixels, batch at a
-// time.
+// time, prompted by the box.
 func NewPredictor(b *graph.Backend, net graph.Network, size, batch int, selection Selection) (*Predictor, error) {
-	return NewPointPredictor(b, net, size, 0, batch, selection, Points{})
+	return NewPromptedPredictor(b, net, PredictorConfig{Size: size, Batch: batch, Select: selection})
 }
 
-// NewPointPredictor is NewPredictor for a network that is prompted with points,
-// beside a box or without. input is 0, or the number of values that the network
-// reads in the place of each image: see Config.Input.
-func NewPointPredictor(b *graph.Backend, net graph.Network, size, input, batch int, selection Selection, points Points) (*Predictor, error) {
-	if size < 1 || batch < 1 || input < 0 {
-		return nil, fmt.Errorf("prediction: image size %d and batch size %d must be at least 1, the values in the place of an image %d not negative", size, batch, input)
+// NewPromptedPredictor compiles a network for the prompts it is asked with.
+func NewPromptedPredictor(b *graph.Backend, net graph.Network, c PredictorConfig) (*Predictor, error) {
+	if c.Size < 1 || c.Batch < 1 || c.Input < 0 {
+		return nil, fmt.Errorf("prediction: image size %d and batch size %d must be at least 1, the values in the place of an image %d not negative", c.Size, c.Batch, c.Input)
 	}
-	if err := selection.check(); err != nil {
+	if err := c.Select.check(); err != nil {
 		return nil, err
 	}
-	if err := points.Check(); err != nil {
+	if err := c.Points.Check(); err != nil {
 		return nil, err
 	}
-	p := &Predictor{size: size, input: input, batch: batch, selection: selection, points: points}
-	err := smaller(graph.FitsHost(2*batchBytes(batch, size)), batch, size)
+	if err := c.Refine.Check(); err != nil {
+		return nil, err
+	}
+	p := &Predictor{size: c.Size, input: c.Input, batch: c.Batch, selection: c.Select, points: c.Points}
+	if c.Refine.Rounds > 0 {
+		if c.MaskSide < 1 {
+			return nil, fmt.Errorf("this network takes no mask prompts, so its answers cannot be refined")
+		}
+		p.low = true
+		p.refiner = &refiner{Refinement: c.Refine, start: c.Points, side: c.MaskSide}
+	}
+	err := smaller(graph.FitsHost(2*batchBytes(c.Batch, c.Size)), c.Batch, c.Size)
 	if err != nil {
 		return nil, err
 	}
-	p.program, err = graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(batch, size, input, points),
+	if p.program, err = p.compile(b, net, c.Points); err != nil {
+		return nil, err
+	}
+	for round := range c.Refine.Rounds {
+		program, err := p.compile(b, net, p.refiner.after(round+1))
+		if err != nil {
+			p.Free()
+			return nil, err
+		}
+		p.refiner.rounds = append(p.refiner.rounds, program)
+	}
+	return p, nil
+}
+
+// compile the network for some prompts: masks, then what else there is of
+// quality, masks on the grid of prompts, and gates.
+func (p *Predictor) compile(b *graph.Backend, net graph.Network, points Points) (*graph.Program, error) {
+	program, err := graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(p.batch, p.size, p.input, points),
 		func(s *graph.Scope, in []*graph.Node) []*graph.Node {
-			out := network(s, net, in, batch, size, points)
+			out := network(s, net, in, p.batch, p.size, points)
 			nodes := []*graph.Node{out.Masks}
 			if p.iou = out.IoU != nil; p.iou {
 				nodes = append(nodes, out.IoU)
 			}
+			if p.low {
+				if out.Low == nil {
+					s.Failf("the network gives no masks on the grid of its prompts, so its answers cannot be refined")
+				}
+				nodes = append(nodes, out.Low)
+			}
 			return append(nodes, out.Gates...)
 		})
-	if err != nil {
-		return nil, smaller(err, batch, size)
-	}
-	return p, nil
+	return program, smaller(err, p.batch, p.size)
 }
 
 // Specs lists the network's parameters.
 func (p *Predictor) Specs() []graph.Spec { return p.program.Specs() }
 
 // Free releases the compiled network.
-func (p *Predictor) Free() { p.program.Free() }
+func (p *Predictor) Free() {
+	p.program.Free()
+	if p.refiner != nil {
+		p.refiner.free()
+	}
+}
 
 // Predict answers every sample of the source, in order, and hands each to
 // yield with its number and the example it belongs to, which is valid until
@@ -149,19 +198,18 @@ func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, sou
 	if source.Len() == 0 {
 		return errEmpty
 	}
-	in := newBatch(p.batch, p.size, p.input, p.points.Count())
+	in := newBatch(p.batch, p.size, p.input, p.points)
 	examples := make([]Example, 0, p.batch)
+	answers := make([]*Prediction, 0, p.batch)
 	for start := 0; start < source.Len(); start += p.batch {
 		samples := make([]int, min(p.batch, source.Len()-start))
 		for k := range samples {
 			samples[k] = start + k
 		}
-		examples = examples[:0]
+		examples, answers = examples[:0], answers[:0]
 		still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
 		err := in.fill(ctx, source, samples, p.size, still, func(i int, e *Example) {
-			if p.points.Count() > 0 && e.Points == nil {
-				e.Points, e.Labels = p.points.Draw(graph.Stream(0, fmt.Sprintf("points of sample %d", i)), e.Target, p.size)
-			}
+			p.points.draw(e, p.size, func(purpose string) *rand.Rand { return graph.Stream(0, fmt.Sprintf("%s of sample %d", purpose, i)) })
 			kept := *e
 			kept.Image = append([]float32(nil), e.Image...)
 			kept.Target = append([]uint8(nil), e.Target...)
@@ -175,9 +223,15 @@ func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, sou
 			return smaller(err, p.batch, p.size)
 		}
 		for k := range samples {
-			answer := p.answer(r, k)
-			answer.Chosen = p.selection.choose(answer, examples[k].Target)
-			if err := yield(start+k, &examples[k], answer); err != nil {
+			answers = append(answers, p.answer(r, k, examples[k].Target))
+		}
+		if p.refiner != nil {
+			if err := p.refine(ctx, params, in, examples, answers); err != nil {
+				return err
+			}
+		}
+		for k := range samples {
+			if err := yield(start+k, &examples[k], answers[k]); err != nil {
 				return err
 			}
 		}
@@ -185,13 +239,18 @@ func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, sou
 	return nil
 }
 
-// answer cuts one sample out of a batch's result.
-func (p *Predictor) answer(r *graph.Result, k int) *Prediction {
+// answer cuts one sample out of a batch's result and chooses its mask.
+func (p *Predictor) answer(r *graph.Result, k int, target []uint8) *Prediction {
 	masks := r.Outputs[0]
 	a := &Prediction{Count: masks.Dims[1], Masks: row(masks, k)}
 	rest := r.Outputs[1:]
 	if p.iou {
 		a.IoU, rest = row(rest[0], k), rest[1:]
+	}
+	a.Chosen = p.selection.choose(a, target)
+	if p.low {
+		cells := len(rest[0].Data) / rest[0].Dims[0] / rest[0].Dims[1]
+		a.low, rest = row(rest[0], k)[a.Chosen*cells:][:cells], rest[1:]
 	}
 	for _, gate := range rest {
 		a.Gates = append(a.Gates, row(gate, k))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/mseg-lang/mseg/ops/graph"
@@ -19,10 +20,15 @@ type Example struct {
 	Name     string     // for messages and records
 
 	// Points and Labels are point prompts, x and y of each and what it is (see
-	// Points). A source may set them; where points are asked for and it has not,
-	// they are drawn.
+	// Points). A source may set them for a prediction; where points are asked for
+	// and it has not, and in a training, they are drawn.
 	Points []float32
 	Labels []int32
+	// Mask is a mask prompt, Side·Side logits (see Mask). As with points, a source
+	// may set it, or it is made of Guess, a mask of S·S pixels that somebody
+	// answered before, or without one of the target.
+	Mask  []float32
+	Guess []uint8
 }
 
 // Source gives examples by number.
@@ -51,11 +57,12 @@ type batch struct {
 	weight []float32
 	points []float32
 	labels []int32
+	mask   []float32
 
 	example Example // scratch
 }
 
-func newBatch(count, side, input, points int) *batch {
+func newBatch(count, side, input int, prompts Points) *batch {
 	pixels := side * side
 	if input == 0 {
 		input = pixels * 3
@@ -68,8 +75,9 @@ func newBatch(count, side, input, points int) *batch {
 		mode:   make([]int32, count),
 		organ:  make([]int32, count*4),
 		weight: make([]float32, count),
-		points: make([]float32, count*points*2),
-		labels: make([]int32, count*points),
+		points: make([]float32, count*prompts.Count()*2),
+		labels: make([]int32, count*prompts.Count()),
+		mask:   make([]float32, count*prompts.Mask.Side*prompts.Mask.Side),
 		example: Example{
 			Image:  make([]float32, input),
 			Target: make([]uint8, pixels),
@@ -91,7 +99,7 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side int
 		}
 		i := samples[k]
 		e := &b.example
-		e.Points, e.Labels = nil, nil
+		e.Points, e.Labels, e.Mask, e.Guess = nil, nil, nil, nil
 		if err := source.Fill(i, rng(i), e); err != nil {
 			return fmt.Errorf("sample %d: %w", i, err)
 		}
@@ -105,6 +113,9 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side int
 		}
 		if n := len(b.labels) / len(b.weight); n > 0 && (len(e.Points) != 2*n || len(e.Labels) != n) {
 			return fmt.Errorf("sample %d (%s) has %d coordinates and %d labels for %d points", i, e.Name, len(e.Points), len(e.Labels), n)
+		}
+		if n := len(b.mask) / len(b.weight); n > 0 && len(e.Mask) != n {
+			return fmt.Errorf("sample %d (%s) has a mask prompt of %d values, expected %d", i, e.Name, len(e.Mask), n)
 		}
 		b.put(k, pixels, e)
 	}
@@ -126,6 +137,9 @@ func (b *batch) put(k, pixels int, e *Example) {
 		copy(b.points[k*2*n:], e.Points)
 		copy(b.labels[k*n:], e.Labels)
 	}
+	if n := len(b.mask) / len(b.weight); n > 0 {
+		copy(b.mask[k*n:], e.Mask)
+	}
 	b.mode[k], b.weight[k], b.names[k] = e.Modality, 1, e.Name
 }
 
@@ -138,6 +152,8 @@ func (b *batch) repeat(k, pixels int) {
 	n := len(b.labels) / len(b.weight)
 	copy(b.points[k*2*n:(k+1)*2*n], b.points[:2*n])
 	copy(b.labels[k*n:(k+1)*n], b.labels[:n])
+	n = len(b.mask) / len(b.weight)
+	copy(b.mask[k*n:(k+1)*n], b.mask[:n])
 	b.mode[k], b.weight[k], b.names[k] = b.mode[0], 0, ""
 }
 
@@ -146,6 +162,9 @@ func shapes(count, side, input int, points Points) []graph.Shape {
 	s := []graph.Shape{graph.F32(pictures(count, side, input)...), graph.F32(count, 4), graph.I32(count), graph.I32(count, 4)}
 	if n := points.Count(); n > 0 {
 		s = append(s, graph.F32(count, n, 2), graph.I32(count, n))
+	}
+	if m := points.Mask.Side; m > 0 {
+		s = append(s, graph.F32(count, m, m, 1))
 	}
 	return s
 }
@@ -169,6 +188,10 @@ func (b *batch) inputs(side, input int) []graph.Value {
 	if n := len(b.labels) / count; n > 0 {
 		v = append(v, graph.Floats(b.points, count, n, 2), graph.Ints(b.labels, count, n))
 	}
+	if n := len(b.mask) / count; n > 0 {
+		side := int(math.Sqrt(float64(n)))
+		v = append(v, graph.Floats(b.mask, count, side, side, 1))
+	}
 	return v
 }
 
@@ -177,6 +200,10 @@ func network(s *graph.Scope, net graph.Network, in []*graph.Node, count, side in
 	given := graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]}
 	if points.Count() > 0 {
 		given.Points, given.Labels = in[4], in[5]
+		in = in[2:]
+	}
+	if points.Mask.Side > 0 {
+		given.Mask = in[4]
 	}
 	if points.NoBox {
 		given.Box = nil

@@ -133,7 +133,7 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 		return err
 	}
 	if r.cfg.Validation != nil {
-		r.predict, err = NewPointPredictor(b, net, side, r.cfg.Input, count, r.cfg.Select, r.cfg.Points)
+		r.predict, err = NewPromptedPredictor(b, net, PredictorConfig{Size: side, Input: r.cfg.Input, Batch: count, Select: r.cfg.Select, Points: r.cfg.Points})
 	}
 	return err
 }
