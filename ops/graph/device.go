@@ -23,6 +23,7 @@ type DeviceParams struct {
 
 	mu       sync.Mutex
 	resident map[residentKey]resident
+	lost     map[string]error // why a trained parameter has no value any more
 
 	// base and over, if set, make this a view of other parameters in which
 	// some float32 tensors are replaced; the view owns nothing.
@@ -63,6 +64,9 @@ func (d *DeviceParams) tensor(name string, dtype dtypes.DType, dims []int) (*ten
 	if !slices.Equal(e.tensor.Dims, dims) {
 		return nil, fmt.Errorf("parameter %q has shape %v, the model needs %v", name, e.tensor.Dims, dims)
 	}
+	if err := d.lost[name]; err != nil {
+		return nil, fmt.Errorf("parameter %q: %w", name, err)
+	}
 	key := residentKey{name, dtype}
 	if r, ok := d.resident[key]; ok {
 		if r.version == e.version {
@@ -94,6 +98,16 @@ func (d *DeviceParams) replace(name string, t *tensors.Tensor) error {
 	return nil
 }
 
+// lose notes that values that were on the device alone are gone: the host's are not to be taken for them.
+func (d *DeviceParams) lose(names []string, why error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lost = map[string]error{}
+	for _, name := range names {
+		d.lost[name] = why
+	}
+}
+
 // Host returns the parameters with the values they have on the device, in the
 // order of the host's set. Tensors that were not trained are shared with it.
 func (d *DeviceParams) Host() (*Params, error) {
@@ -106,6 +120,9 @@ func (d *DeviceParams) Host() (*Params, error) {
 	for _, name := range d.host.names {
 		e := d.host.entries[name]
 		t := e.tensor
+		if err := d.lost[name]; err != nil {
+			return nil, fmt.Errorf("parameter %q: %w", name, err)
+		}
 		if r, ok := d.resident[residentKey{name, dtypes.Float32}]; ok && r.trained && r.version == e.version {
 			data, err := download(r.t)
 			if err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	gx "github.com/gomlx/gomlx/core/graph"
 )
 
 // xlaMissing says why this program cannot use XLA, if it cannot.
@@ -16,3 +18,5 @@ func openXLA(path string, _ bool, _ string, _ Options) (*Backend, error) {
 }
 
 func probe(io.Writer, string) error { return errors.New(xlaMissing) }
+
+func inPlace(*gx.Graph, []alias) error { return errors.New(xlaMissing) }

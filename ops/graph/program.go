@@ -108,8 +108,14 @@ type code struct {
 	float  dtypes.DType
 	inputs []Shape
 	feeds  []feed
-	need   int64 // bytes, see need
+	gives  []bool // arguments whose memory results take; nil: none
+	need   int64  // bytes, see need
 }
+
+// goneError is a failure of a program that had been given memory for good.
+type goneError struct{ error }
+
+func (e *goneError) Unwrap() error { return e.error }
 
 func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body func(c *construction) []*Node) (*code, error) {
 	x := &code{b: b, float: float, inputs: inputs}
@@ -138,9 +144,18 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 		if b.kind == "go" && !c.recompute {
 			nodes = byDistance(nodes, outputs)
 		}
-		x.need = need(nodes, b.kind == "go", outputs)
+		x.need = need(nodes, b.kind == "go", outputs) + c.beside
 		if err := b.fits(x.need); err != nil {
 			panic(err)
+		}
+		if len(c.aliases) > 0 && b.kind == "xla" {
+			if err := inPlace(x.g, c.aliases); err != nil {
+				panic(err)
+			}
+			x.gives = make([]bool, len(x.feeds))
+			for _, p := range c.aliases {
+				x.gives[p.feed] = true
+			}
 		}
 		if err := b.inOrder(c.recompute, func() error { return x.g.Compile(outputs...) }); err != nil {
 			panic(err)
@@ -155,7 +170,9 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 }
 
 // run executes the graph. extra supplies arguments that are neither inputs nor
-// parameters nor random tensors; they stay the caller's.
+// parameters nor random tensors. Arguments stay the caller's, but for those
+// whose memory results take: they are no tensors any more once the program has
+// begun, and if it fails then, the error is a goneError.
 func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, inputs []Value, extra func(f feed) (*tensors.Tensor, error)) ([]*tensors.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -196,18 +213,30 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 			return nil, err
 		}
 	}
-	var results []*tensors.Tensor
-	err := caught(func() {
-		buffers := make([]compute.Buffer, len(args))
+	buffers, gives := make([]compute.Buffer, len(args)), make([]bool, len(args))
+	copy(gives, x.gives)
+	for _, given := range []bool{false, true} { // what can be refused comes before what is given up
 		for i, t := range args {
+			if gives[i] != given {
+				continue
+			}
 			var err error
-			if buffers[i], err = t.Buffer(x.b.engine, 0); err != nil {
-				panic(err)
+			if given {
+				buffers[i], err = t.DonateBuffer(x.b.engine, 0)
+			} else {
+				buffers[i], err = t.Buffer(x.b.engine, 0)
+			}
+			if err != nil {
+				return nil, firstLine(err)
 			}
 		}
-		results = x.g.RunWithBuffers(buffers, make([]bool, len(args)), 0)
-	})
-	return results, x.b.shortage(err)
+	}
+	var results []*tensors.Tensor
+	err := x.b.shortage(caught(func() { results = x.g.RunWithBuffers(buffers, gives, 0) }))
+	if err != nil && x.gives != nil {
+		err = &goneError{err}
+	}
+	return results, err
 }
 
 func (x *code) checkInputs(inputs []Value) error {
