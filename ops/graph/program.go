@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/gomlx/compute"
@@ -233,6 +234,7 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 	}
 	var results []*tensors.Tensor
 	err := x.b.shortage(caught(func() { results = x.g.RunWithBuffers(buffers, gives, 0) }))
+	runtime.KeepAlive(args) // they keep what views show
 	if err != nil && x.gives != nil {
 		err = &goneError{err}
 	}

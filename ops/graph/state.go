@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -27,8 +26,10 @@ type OptimizerState struct {
 func (st *Step) Slots() []string { return slices.Clone(st.slots) }
 
 // Start sets the parameters to train and the optimiser's state; a nil state is
-// that of a fresh optimiser. The parameters are replaced on the device as
-// training goes on; the host's set is not changed. It is what puts an end to ErrLost.
+// that of a fresh optimiser. From then on the trained parameters are on the
+// device alone and change there. The host's set does not, and is not looked at
+// for them any more: where nobody else has it, its memory is free. Start is what
+// puts an end to ErrLost.
 func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 	if params.b != st.b {
 		return fmt.Errorf("the parameters were placed on backend %s, the step runs on %s", params.b.Name(), st.b.Name())
@@ -72,12 +73,15 @@ func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 				}
 				data = t.Data
 			}
-			t, err := st.b.upload(data, dtypes.Float32, spec.Dims)
+			t, err := st.b.copied(data, spec.Dims)
 			if err != nil {
 				return err
 			}
 			fresh[slot{kind, spec.Name}] = t
 		}
+	}
+	if err := params.own(st.trained); err != nil {
+		return err
 	}
 	started = true
 	freeAll(st.state)

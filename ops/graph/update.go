@@ -205,7 +205,7 @@ func (st *Step) sum(f feed) (*tensors.Tensor, error) {
 	if t, ok := st.sums[f.name]; ok {
 		return t, nil
 	}
-	t, err := st.b.upload(make([]float32, size(f.dims)), dtypes.Float32, f.dims)
+	t, err := st.b.copied(make([]float32, size(f.dims)), f.dims)
 	if err == nil {
 		st.sums[f.name] = t
 	}
