@@ -102,10 +102,12 @@ func (p *Program) Call(ctx context.Context, params *DeviceParams, seed uint64, i
 // Free releases the compiled code. The program is not to be called again.
 func (p *Program) Free() { p.code.free() }
 
-// code is a compiled graph with the order of its arguments.
+// code is a compiled graph with the order of its arguments. The graph itself is
+// not kept: that of a large network fills as much memory as ten million weights.
 type code struct {
 	b      *Backend
-	g      *gx.Graph
+	exec   compute.Executable
+	nodes  int
 	float  dtypes.DType
 	inputs []Shape
 	feeds  []feed
@@ -128,9 +130,9 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 		}
 	}
 	err := caught(func() {
-		x.g = gx.NewGraph(b.engine, name)
-		defer halves.Delete(x.g)
-		c := newConstruction(x.g, b.kind, float)
+		g := gx.NewGraph(b.engine, name)
+		defer halves.Delete(g)
+		c := newConstruction(g, b.kind, float)
 		outputs := body(c)
 		if len(outputs) == 0 {
 			panic(buildFault{fmt.Errorf("it returns no output")})
@@ -141,7 +143,8 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 			}
 		}
 		x.feeds = c.feeds
-		nodes := x.g.Nodes()
+		nodes := g.Nodes()
+		x.nodes = len(nodes)
 		if b.kind == "go" && !c.recompute {
 			nodes = byDistance(nodes, outputs)
 		}
@@ -150,7 +153,7 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 			panic(err)
 		}
 		if len(c.aliases) > 0 && b.kind == "xla" {
-			if err := inPlace(x.g, c.aliases); err != nil {
+			if err := inPlace(g, c.aliases); err != nil {
 				panic(err)
 			}
 			x.gives = make([]bool, len(x.feeds))
@@ -158,9 +161,10 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 				x.gives[p.feed] = true
 			}
 		}
-		if err := b.inOrder(c.recompute, func() error { return x.g.Compile(outputs...) }); err != nil {
+		if err := b.inOrder(c.recompute, func() error { return g.Compile(outputs...) }); err != nil {
 			panic(err)
 		}
+		x.exec = g.Executable()
 	})
 	if err != nil {
 		x.free()
@@ -227,18 +231,37 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 			} else {
 				buffers[i], err = t.Buffer(x.b.engine, 0)
 			}
+			if err = firstLine(err); err != nil && given {
+				err = &goneError{err}
+			}
 			if err != nil {
-				return nil, firstLine(err)
+				return nil, err
 			}
 		}
 	}
 	var results []*tensors.Tensor
-	err := x.b.shortage(caught(func() { results = x.g.RunWithBuffers(buffers, gives, 0) }))
+	err := caught(func() {
+		out, err := x.exec.Execute(buffers, gives, 0)
+		for _, b := range out {
+			if err == nil {
+				var t *tensors.Tensor
+				t, err = tensors.FromBuffer(b)
+				results = append(results, t)
+			}
+		}
+		if err != nil {
+			panic(err)
+		}
+	})
 	runtime.KeepAlive(args) // they keep what views show
-	if err != nil && x.gives != nil {
+	if err == nil {
+		return results, nil
+	}
+	finalize(results)
+	if err = x.b.shortage(err); x.gives != nil {
 		err = &goneError{err}
 	}
-	return results, err
+	return nil, err
 }
 
 func (x *code) checkInputs(inputs []Value) error {
@@ -267,9 +290,9 @@ func (x *code) input(v Value) (*tensors.Tensor, error) {
 }
 
 func (x *code) free() {
-	if x != nil && x.g != nil {
-		_ = caught(x.g.Finalize)
-		x.g = nil
+	if x != nil && x.exec != nil {
+		_ = caught(x.exec.Finalize)
+		x.exec = nil
 		x.b.tidy()
 	}
 }

@@ -94,6 +94,8 @@ func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 			st.scale.value, st.scale.good = state.LossScale, state.GoodSteps
 		}
 	}
+	st.loose = 3
+	st.b.tidy()
 	return nil
 }
 

@@ -76,6 +76,7 @@ type Step struct {
 	count  int
 	state  map[slot]*tensors.Tensor
 	lost   error // why there are no parameters any more
+	loose  int   // steps until the room that steps take in turn lies where it will always be
 	scale  scale
 
 	// With Parts:
@@ -258,7 +259,12 @@ func (st *Step) gradient(ctx context.Context, share float64, seed uint64, inputs
 			return nil, 0, grads, err
 		}
 	}
-	r.Outputs, err = outputs(results[after:])
+	if r.Outputs, err = outputs(results[after:]); st.loose > 0 {
+		// The C library places a program's room anew until what lies between has found its place; what was left behind
+		// would stay beside it for good.
+		st.loose--
+		st.b.tidy()
+	}
 	return r, norm, grads, err
 }
 
@@ -305,7 +311,7 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // Nodes is the size of the graph, for checks that something is computed more
 // than once.
-func (st *Step) Nodes() int { return len(st.code.g.Nodes()) + len(st.apply.g.Nodes()) }
+func (st *Step) Nodes() int { return st.code.nodes + st.apply.nodes }
 
 // Memory is a lower estimate of the bytes that a step holds at its worst
 // moment, parameters and state included.
