@@ -37,7 +37,18 @@ func same(a, b map[string][]float32) bool {
 	})
 }
 
-// A step whose loss is not finite leaves every bit of parameters, moments and averages, and the next is the one that would have been without it.
+// cusp is regression and the length of a weight times a number: for 0 the loss is finite and the gradient is not.
+func cusp(s *Scope, in []*Node) (*Node, []*Node) {
+	loss, out := regression(s, in)
+	w := gx.Mul(s.In("one").Param("weight", Normal(1), 6, 3), in[3])
+	return gx.Add(loss, gx.Sqrt(Sum(s, gx.Square(w)))), out
+}
+
+func cuspRows(seed uint64, factor float32) []Value {
+	return append(rows(seed, 4, 4), Floats([]float32{factor}))
+}
+
+// A step whose loss or gradient is not finite leaves every bit of parameters, moments and averages, and the next is the one that would have been without it.
 func TestStepThatIsNotFiniteLeavesEverything(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
 		for name, parts := range map[string]bool{"at once": false, "in parts": true} {
@@ -54,23 +65,24 @@ func TestStepThatIsNotFiniteLeavesEverything(t *testing.T) {
 					_, err := st.Update(context.Background(), 0.01)
 					return err
 				}
-				st, device := started(t, b, cfg, rowShapes(4), regression)
-				plain, plainDevice := started(t, b, cfg, rowShapes(4), regression)
+				shapes := append(rowShapes(4), F32())
+				st, device := started(t, b, cfg, shapes, cusp)
+				plain, plainDevice := started(t, b, cfg, shapes, cusp)
 				for i := range uint64(3) {
-					if err := errors.Join(step(st, rows(i, 4, 4)), step(plain, rows(i, 4, 4))); err != nil {
+					if err := errors.Join(step(st, cuspRows(i, 0.1)), step(plain, cuspRows(i, 0.1))); err != nil {
 						t.Fatal(err)
 					}
 				}
 				before := everything(t, st, device)
-				bad := rows(9, 4, 4)
-				bad[0].Floats[0] = float32(math.NaN())
-				if err := step(st, bad); !errors.Is(err, ErrNotFinite) {
-					t.Fatalf("a number that is none gives %v", err)
+				for what, factor := range map[string]float32{"loss": float32(math.NaN()), "gradient": 0} {
+					if err := step(st, cuspRows(9, factor)); !errors.Is(err, ErrNotFinite) {
+						t.Fatalf("%s: a number that is none gives %v", what, err)
+					}
+					if !same(before, everything(t, st, device)) {
+						t.Errorf("%s: something has changed", what)
+					}
 				}
-				if !same(before, everything(t, st, device)) {
-					t.Error("something has changed")
-				}
-				if err := errors.Join(step(st, rows(3, 4, 4)), step(plain, rows(3, 4, 4))); err != nil {
+				if err := errors.Join(step(st, cuspRows(3, 0.1)), step(plain, cuspRows(3, 0.1))); err != nil {
 					t.Fatal(err)
 				}
 				after := everything(t, st, device)
