@@ -2,9 +2,11 @@ package graph
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -12,9 +14,11 @@ import (
 
 // DeviceParams is a set of parameters as one backend sees it. Tensors are
 // copied to the device when a program first needs them and stay there; one that
-// has since been Set in the host's Params is copied again. A Step that trains
-// these parameters replaces them on the device only, so programs that share the
-// DeviceParams see the trained values without a copy; Host fetches them.
+// has since been Set in the host's Params is copied again. Where the device's
+// memory is that of the host nothing is copied, the device reads the host's
+// numbers. A Step that trains these parameters has them on the device only, so
+// programs that share the DeviceParams see the trained values without a copy;
+// Host fetches them.
 //
 // Several goroutines may use it, but not while a Step trains it.
 type DeviceParams struct {
@@ -23,6 +27,7 @@ type DeviceParams struct {
 
 	mu       sync.Mutex
 	resident map[residentKey]resident
+	lost     map[string]error // why a trained parameter has no value any more
 
 	// base and over, if set, make this a view of other parameters in which
 	// some float32 tensors are replaced; the view owns nothing.
@@ -63,6 +68,9 @@ func (d *DeviceParams) tensor(name string, dtype dtypes.DType, dims []int) (*ten
 	if !slices.Equal(e.tensor.Dims, dims) {
 		return nil, fmt.Errorf("parameter %q has shape %v, the model needs %v", name, e.tensor.Dims, dims)
 	}
+	if err := d.lost[name]; err != nil {
+		return nil, fmt.Errorf("parameter %q: %w", name, err)
+	}
 	key := residentKey{name, dtype}
 	if r, ok := d.resident[key]; ok {
 		if r.version == e.version {
@@ -73,12 +81,56 @@ func (d *DeviceParams) tensor(name string, dtype dtypes.DType, dims []int) (*ten
 		}
 		delete(d.resident, key)
 	}
-	t, err := d.b.upload(e.tensor.Data, dtype, dims)
+	if e.tensor.Data == nil && size(dims) > 0 {
+		return nil, fmt.Errorf("parameter %q was trained, and its value has been freed", name)
+	}
+	t, ok, err := (*tensors.Tensor)(nil), false, error(nil)
+	if dtype == dtypes.Float32 {
+		t, ok, err = d.b.view(e.tensor.Data, dims)
+	}
+	if !ok && err == nil {
+		t, err = d.b.upload(e.tensor.Data, dtype, dims)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("parameter %q: %w", name, err)
 	}
 	d.resident[key] = resident{t: t, version: e.version}
 	return t, nil
+}
+
+// own gives parameters memory of their own on the device, in which they can be
+// updated. From then on they are there alone: the host's set is not looked at
+// for them any more, and its values are free to go if nobody else has them.
+func (d *DeviceParams) own(names []string) error {
+	if d.base != nil {
+		return fmt.Errorf("averages of parameters cannot be trained; fetch them first")
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rest := &Params{names: d.host.names, entries: maps.Clone(d.host.entries), changes: d.host.changes}
+	for _, name := range names {
+		e, ok := rest.entries[name]
+		if !ok {
+			return fmt.Errorf("parameter %q is missing", name)
+		}
+		key := residentKey{name, dtypes.Float32}
+		r, there := d.resident[key]
+		if !there || !r.trained || r.version != e.version {
+			t, err := d.b.copied(e.tensor.Data, e.tensor.Dims)
+			if err != nil {
+				return fmt.Errorf("parameter %q: %w", name, err)
+			}
+			if there {
+				if err := r.t.FinalizeAll(); err != nil {
+					return err
+				}
+			}
+			d.resident[key] = resident{t: t, version: e.version, trained: true}
+		}
+		rest.entries[name] = paramEntry{tensor: &Tensor{Dims: e.tensor.Dims}, version: e.version}
+	}
+	d.host = rest
+	return nil
 }
 
 // replace makes t the float32 value of a parameter on the device.
@@ -94,6 +146,16 @@ func (d *DeviceParams) replace(name string, t *tensors.Tensor) error {
 	return nil
 }
 
+// lose notes that values that were on the device alone are gone: the host's are not to be taken for them.
+func (d *DeviceParams) lose(names []string, why error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lost = map[string]error{}
+	for _, name := range names {
+		d.lost[name] = why
+	}
+}
+
 // Host returns the parameters with the values they have on the device, in the
 // order of the host's set. Tensors that were not trained are shared with it.
 func (d *DeviceParams) Host() (*Params, error) {
@@ -106,6 +168,9 @@ func (d *DeviceParams) Host() (*Params, error) {
 	for _, name := range d.host.names {
 		e := d.host.entries[name]
 		t := e.tensor
+		if err := d.lost[name]; err != nil {
+			return nil, fmt.Errorf("parameter %q: %w", name, err)
+		}
 		if r, ok := d.resident[residentKey{name, dtypes.Float32}]; ok && r.trained && r.version == e.version {
 			data, err := download(r.t)
 			if err != nil {
@@ -163,6 +228,23 @@ func (b *Backend) upload(data []float32, dtype dtypes.DType, dims []int) (t *ten
 		return place(b, wide, dtype, dims)
 	}
 	return place(b, data, dtype, dims)
+}
+
+// copied uploads float32 values into memory of the backend's own, which an update in place can take without copying them first.
+func (b *Backend) copied(data []float32, dims []int) (t *tensors.Tensor, err error) {
+	if size(dims) != len(data) {
+		return nil, fmt.Errorf("shape %v needs %d values, got %d", dims, size(dims), len(data))
+	}
+	fault := caught(func() {
+		var buffer compute.Buffer
+		if buffer, err = b.engine.BufferFromFlatData(0, data, shapes.Make(dtypes.Float32, dims...)); err == nil {
+			t, err = tensors.FromBuffer(buffer)
+		}
+	})
+	if fault != nil {
+		err = fault
+	}
+	return t, firstLine(err)
 }
 
 func place[T float32 | float64 | int32](b *Backend, data []T, dtype dtypes.DType, dims []int) (t *tensors.Tensor, err error) {

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/gomlx/compute"
@@ -119,15 +120,23 @@ func (p *Program) Call64(ctx context.Context, params *DeviceParams, seed uint64,
 // Free releases the compiled code. The program is not to be called again.
 func (p *Program) Free() { p.code.free() }
 
-// code is a compiled graph with the order of its arguments.
+// code is a compiled graph with the order of its arguments. The graph itself is
+// not kept: that of a large network fills as much memory as ten million weights.
 type code struct {
 	b      *Backend
-	g      *gx.Graph
+	exec   compute.Executable
+	nodes  int
 	float  dtypes.DType
 	inputs []Shape
 	feeds  []feed
-	need   int64 // bytes, see need
+	gives  []bool // arguments whose memory results take; nil: none
+	need   int64  // bytes, see need
 }
+
+// goneError is a failure of a program that had been given memory for good.
+type goneError struct{ error }
+
+func (e *goneError) Unwrap() error { return e.error }
 
 func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body func(c *construction) []*Node) (*code, error) {
 	x := &code{b: b, float: float, inputs: inputs}
@@ -139,9 +148,9 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 		}
 	}
 	err := caught(func() {
-		x.g = gx.NewGraph(b.engine, name)
-		defer halves.Delete(x.g)
-		c := newConstruction(x.g, b.kind, float)
+		g := gx.NewGraph(b.engine, name)
+		defer halves.Delete(g)
+		c := newConstruction(g, b.kind, float)
 		outputs := body(c)
 		if len(outputs) == 0 {
 			panic(buildFault{fmt.Errorf("it returns no output")})
@@ -152,17 +161,28 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 			}
 		}
 		x.feeds = c.feeds
-		nodes := x.g.Nodes()
+		nodes := g.Nodes()
+		x.nodes = len(nodes)
 		if b.kind == "go" && !c.recompute {
 			nodes = byDistance(nodes, outputs)
 		}
-		x.need = need(nodes, b.kind == "go", outputs)
+		x.need = need(nodes, b.kind == "go", outputs) + c.beside
 		if err := b.fits(x.need); err != nil {
 			panic(err)
 		}
-		if err := b.inOrder(c.recompute, func() error { return x.g.Compile(outputs...) }); err != nil {
+		if len(c.aliases) > 0 && b.kind == "xla" {
+			if err := inPlace(g, c.aliases); err != nil {
+				panic(err)
+			}
+			x.gives = make([]bool, len(x.feeds))
+			for _, p := range c.aliases {
+				x.gives[p.feed] = true
+			}
+		}
+		if err := b.inOrder(c.recompute, func() error { return g.Compile(outputs...) }); err != nil {
 			panic(err)
 		}
+		x.exec = g.Executable()
 	})
 	if err != nil {
 		x.free()
@@ -173,7 +193,9 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 }
 
 // run executes the graph. extra supplies arguments that are neither inputs nor
-// parameters nor random tensors; they stay the caller's.
+// parameters nor random tensors. Arguments stay the caller's, but for those
+// whose memory results take: they are no tensors any more once the program has
+// begun, and if it fails then, the error is a goneError.
 func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, inputs []Value, extra func(f feed) (*tensors.Tensor, error)) ([]*tensors.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -214,18 +236,50 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 			return nil, err
 		}
 	}
-	var results []*tensors.Tensor
-	err := caught(func() {
-		buffers := make([]compute.Buffer, len(args))
+	buffers, gives := make([]compute.Buffer, len(args)), make([]bool, len(args))
+	copy(gives, x.gives)
+	for _, given := range []bool{false, true} { // what can be refused comes before what is given up
 		for i, t := range args {
+			if gives[i] != given {
+				continue
+			}
 			var err error
-			if buffers[i], err = t.Buffer(x.b.engine, 0); err != nil {
-				panic(err)
+			if given {
+				buffers[i], err = t.DonateBuffer(x.b.engine, 0)
+			} else {
+				buffers[i], err = t.Buffer(x.b.engine, 0)
+			}
+			if err = firstLine(err); err != nil && given {
+				err = &goneError{err}
+			}
+			if err != nil {
+				return nil, err
 			}
 		}
-		results = x.g.RunWithBuffers(buffers, make([]bool, len(args)), 0)
+	}
+	var results []*tensors.Tensor
+	err := caught(func() {
+		out, err := x.exec.Execute(buffers, gives, 0)
+		for _, b := range out {
+			if err == nil {
+				var t *tensors.Tensor
+				t, err = tensors.FromBuffer(b)
+				results = append(results, t)
+			}
+		}
+		if err != nil {
+			panic(err)
+		}
 	})
-	return results, x.b.shortage(err)
+	runtime.KeepAlive(args) // they keep what views show
+	if err == nil {
+		return results, nil
+	}
+	finalize(results)
+	if err = x.b.shortage(err); x.gives != nil {
+		err = &goneError{err}
+	}
+	return nil, err
 }
 
 func (x *code) checkInputs(inputs []Value) error {
@@ -254,9 +308,9 @@ func (x *code) input(v Value) (*tensors.Tensor, error) {
 }
 
 func (x *code) free() {
-	if x != nil && x.g != nil {
-		_ = caught(x.g.Finalize)
-		x.g = nil
+	if x != nil && x.exec != nil {
+		_ = caught(x.exec.Finalize)
+		x.exec = nil
 		x.b.tidy()
 	}
 }

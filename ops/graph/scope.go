@@ -35,11 +35,13 @@ type construction struct {
 	scale     *Node // [loss scale, 1/loss scale], if there is one
 	wantTap   func(name string) bool
 
-	feeds  []feed // in order of the graph's parameters
-	params map[string]*Node
-	specs  []Spec
-	draws  map[string]*Node
-	taps   []tap
+	feeds   []feed // in order of the graph's parameters
+	aliases []alias
+	beside  int64 // bytes that are held while the graph runs and are no argument of it
+	params  map[string]*Node
+	specs   []Spec
+	draws   map[string]*Node
+	taps    []tap
 
 	// see, if set, stands between a parameter and those who ask for it; the
 	// gradient check moves parameters along a direction this way.
@@ -60,6 +62,17 @@ type feed struct {
 	name  string
 	index int // of the input
 	dims  []int
+}
+
+// alias says that a result takes the memory of an argument, which is given up.
+type alias struct {
+	feed, result int
+}
+
+// inPlace lets a result take the memory of an argument that has been declared.
+func (c *construction) inPlace(f feed, result int) {
+	i := slices.IndexFunc(c.feeds, func(g feed) bool { return g.kind == f.kind && g.name == f.name && g.index == f.index })
+	c.aliases = append(c.aliases, alias{i, result})
 }
 
 type tap struct {

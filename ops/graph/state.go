@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -27,18 +26,19 @@ type OptimizerState struct {
 func (st *Step) Slots() []string { return slices.Clone(st.slots) }
 
 // Start sets the parameters to train and the optimiser's state; a nil state is
-// that of a fresh optimiser. The parameters are replaced on the device as
-// training goes on; the host's set is not changed.
+// that of a fresh optimiser. From then on the trained parameters are on the
+// device alone and change there. The host's set does not, and is not looked at
+// for them any more: where nobody else has it, its memory is free. Start is what
+// puts an end to ErrLost.
 func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 	if params.b != st.b {
 		return fmt.Errorf("the parameters were placed on backend %s, the step runs on %s", params.b.Name(), st.b.Name())
 	}
-	fresh, sums := map[slot]*tensors.Tensor{}, map[string]*tensors.Tensor{}
+	fresh := map[slot]*tensors.Tensor{}
 	started := false
 	defer func() {
 		if !started {
 			freeAll(fresh)
-			freeAll(sums)
 		}
 	}()
 	var first *Params // values that an average starts from
@@ -73,24 +73,20 @@ func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 				}
 				data = t.Data
 			}
-			t, err := st.b.upload(data, dtypes.Float32, spec.Dims)
+			t, err := st.b.copied(data, spec.Dims)
 			if err != nil {
 				return err
 			}
 			fresh[slot{kind, spec.Name}] = t
 		}
-		if st.cfg.Parts {
-			t, err := st.b.upload(zeros[:size(spec.Dims)], dtypes.Float32, spec.Dims)
-			if err != nil {
-				return err
-			}
-			sums[spec.Name] = t
-		}
+	}
+	if err := params.own(st.trained); err != nil {
+		return err
 	}
 	started = true
 	freeAll(st.state)
 	freeAll(st.sums)
-	st.params, st.state, st.sums, st.begun, st.count = params, fresh, sums, false, 0
+	st.params, st.state, st.sums, st.begun, st.count, st.lost = params, fresh, map[string]*tensors.Tensor{}, false, 0, nil
 	st.scale = st.cfg.firstScale()
 	if state != nil {
 		st.count = state.Count
@@ -98,12 +94,17 @@ func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 			st.scale.value, st.scale.good = state.LossScale, state.GoodSteps
 		}
 	}
+	st.loose = 3
+	st.b.tidy()
 	return nil
 }
 
 // State fetches the optimiser's state from the device. Gradients added up for
 // an update that has not been made are no part of it.
 func (st *Step) State() (*OptimizerState, error) {
+	if err := st.ready(); err != nil {
+		return nil, err
+	}
 	state := &OptimizerState{Count: st.count, Slots: map[string]*Params{}}
 	if st.scale.on() {
 		state.LossScale, state.GoodSteps = st.scale.value, st.scale.good
@@ -137,7 +138,7 @@ func (st *Step) fetch(kind, name string) (*Tensor, error) {
 // trained ones, or the parameters themselves where no average is kept. It is
 // valid until the next update.
 func (st *Step) Averaged() *DeviceParams {
-	if st.cfg.Average == 0 {
+	if st.cfg.Average == 0 || st.lost != nil {
 		return st.params
 	}
 	over := map[string]*tensors.Tensor{}

@@ -33,9 +33,8 @@ type StepConfig struct {
 	// beside them, a ← d·a + (1-d)·p after every update. It starts at the
 	// parameters' first values.
 	Average float64
-	// Parts builds the step in two programs, so that the gradients of several
-	// batches are added up before one update: Accumulate and Update take the
-	// place of Run.
+	// Parts lets the gradients of several batches be added up before one
+	// update: Accumulate and Update take the place of Run.
 	Parts bool
 	// Precision is the type in which matrix products and convolutions are
 	// computed; see [Precision]. Scaling is read for F16 only.
@@ -50,14 +49,22 @@ type StepConfig struct {
 // to the trainable parameters, and the optimiser's update. Parameters and the
 // optimiser's tensors stay on the device between steps.
 //
-// Nothing is updated in place: a step that fails, or whose loss or gradient is
-// not finite, leaves the parameters and tensors of the step before. The price
-// is room for a second set of both while a step runs.
+// A step is two programs. The first computes loss, gradients and their norm and
+// changes nothing. It is the one that needs room and may not get it. If it
+// fails, or if loss or gradient turn out not to be finite, parameters and
+// optimiser are to the bit those of the step before, and another step may be
+// taken. The second updates them. On XLA it does so in place, in the memory that
+// they have, so that nothing of what is trained is there twice; it asks for no
+// room worth mentioning, and what it computes cannot fail. Should the backend
+// fail in it all the same, what it was given is gone: the error wraps ErrLost,
+// and so do all later ones until Start puts other parameters in their place. On
+// the go backend new tensors take the place of the old ones at the end of the
+// update, and nothing is ever lost.
 type Step struct {
 	b         *Backend
 	cfg       StepConfig
-	code      *code // everything, or with Parts what ends in the sum of gradients
-	apply     *code // with Parts: from the sum of gradients to new parameters
+	code      *code // from inputs to loss and gradients
+	apply     *code // from gradients to new parameters
 	specs     []Spec
 	trained   []string // trainable and reached by the loss
 	unreached []string // trainable, but the loss does not depend on them
@@ -68,9 +75,14 @@ type Step struct {
 	params *DeviceParams
 	count  int
 	state  map[slot]*tensors.Tensor
-	sums   map[string]*tensors.Tensor // gradients added up since the last update
-	begun  bool                       // sums hold something
+	lost   error // why there are no parameters any more
+	loose  int   // steps until the room that steps take in turn lies where it will always be
 	scale  scale
+
+	// With Parts:
+	sums  map[string]*tensors.Tensor // gradients added up since the last update, times the loss scale
+	norm  float64                    // of the sums, without the loss scale
+	begun bool                       // sums hold something
 }
 
 // slot is one tensor that belongs to a parameter.
@@ -85,6 +97,10 @@ type StepResult struct {
 	Skipped bool
 	Outputs []*Tensor // of the objective, integers and truth values as floats
 }
+
+// ErrLost is the cause when parameters and optimiser have gone with an update
+// that failed. They are to be had from the last checkpoint.
+var ErrLost = errors.New("parameters and optimiser are lost, the update that failed held them; go on from the last checkpoint")
 
 // ErrNotFinite is the cause when a loss or gradient is NaN or infinite. The
 // parameters are those from before the step.
@@ -122,23 +138,14 @@ func NewStep(b *Backend, cfg StepConfig, inputs []Shape, build Objective) (*Step
 		for i, n := range outputs {
 			outputs[i] = gx.ConvertDType(n, c.float)
 		}
-		results := []*Node{loss}
-		params, grads := st.gradients(c, loss)
-		if cfg.Parts {
-			results = append(append(results, gradientNorm(s, grads)), st.summed(c, grads)...)
-		} else {
-			results = append(results, st.updates(c, params, grads)...)
-		}
-		return append(results, outputs...)
+		return append(append([]*Node{loss}, st.gradients(c, loss)...), outputs...)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Parts {
-		if err := st.compileApply(); err != nil {
-			st.code.free()
-			return nil, err
-		}
+	if err := st.compileApply(); err != nil {
+		st.code.free()
+		return nil, err
 	}
 	return st, nil
 }
@@ -200,74 +207,69 @@ func (st *Step) Run(ctx context.Context, rate float64, seed uint64, inputs ...Va
 	if st.cfg.Parts {
 		return nil, fmt.Errorf("%s: the step was built for parts; use Accumulate and Update", st.cfg.Name)
 	}
-	if st.params == nil {
-		return nil, fmt.Errorf("%s: the step has not been started", st.cfg.Name)
+	if err := st.ready(); err != nil {
+		return nil, err
 	}
-	feeds, free, err := st.numbers(rate, 0, false)
+	r, _, grads, err := st.gradient(ctx, 1, seed, inputs)
+	defer finalize(grads)
 	if err != nil {
-		return nil, err
-	}
-	defer free()
-	results, err := st.code.run(ctx, st.params, seed, inputs, feeds)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", st.cfg.Name, err)
-	}
-	kept := 0 // results that became state
-	defer func() {
-		finalize(results[:2])
-		finalize(results[2+kept:])
-	}()
-	r := &StepResult{}
-	if r.Loss, err = scalarOf(results[0]); err != nil {
-		return nil, err
-	}
-	if r.GradientNorm, err = scalarOf(results[1]); err != nil {
-		return nil, err
-	}
-	state := (1 + len(st.slots)) * len(st.trained)
-	if r.Outputs, err = outputs(results[2+state:]); err != nil {
 		return nil, err
 	}
 	if !finite(r.Loss) {
 		return r, st.notFinite(r)
 	}
-	if kept, err = st.settle(r, results[2:2+state]); err != nil {
-		return r, err
+	return r, st.update(context.WithoutCancel(ctx), rate, r, grads)
+}
+
+// ready says why no step can be taken, if none can.
+func (st *Step) ready() error {
+	if st.params == nil {
+		return fmt.Errorf("%s: the step has not been started", st.cfg.Name)
 	}
-	return r, nil
+	if st.lost != nil {
+		return fmt.Errorf("%s: %w", st.cfg.Name, st.lost)
+	}
+	return nil
+}
+
+// gradient runs the first program. It returns the norms of the gradient of
+// these inputs, in the result, and of the gradients returned, which are the caller's.
+func (st *Step) gradient(ctx context.Context, share float64, seed uint64, inputs []Value) (r *StepResult, norm float64, grads []*tensors.Tensor, err error) {
+	feeds, free, err := st.numbers(map[feedKind][]float32{feedPart: st.part(share), feedScale: st.scale.numbers()}, nil)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	defer free()
+	results, err := st.code.run(ctx, st.params, seed, inputs, feeds)
+	if err != nil {
+		return nil, 0, nil, fmt.Errorf("%s: %w", st.cfg.Name, err)
+	}
+	before, after := 2, 2+len(st.trained)
+	if st.cfg.Parts {
+		before, after = before+1, after+1
+	}
+	grads = results[before:after]
+	defer func() {
+		finalize(results[:before])
+		finalize(results[after:])
+	}()
+	r = &StepResult{}
+	for i, into := range []*float64{&r.Loss, &r.GradientNorm, &norm} {
+		if *into, err = scalarOf(results[min(i, before-1)]); err != nil {
+			return nil, 0, grads, err
+		}
+	}
+	if r.Outputs, err = outputs(results[after:]); st.loose > 0 {
+		// The C library places a program's room anew until what lies between has found its place; what was left behind
+		// would stay beside it for good.
+		st.loose--
+		st.b.tidy()
+	}
+	return r, norm, grads, err
 }
 
 func (st *Step) notFinite(r *StepResult) error {
 	return fmt.Errorf("%s: loss %g, gradient norm %g: %w", st.cfg.Name, r.Loss, r.GradientNorm, ErrNotFinite)
-}
-
-// settle makes the results of an update the state, unless the gradient is not
-// finite. It returns how many of the tensors it has taken.
-func (st *Step) settle(r *StepResult, results []*tensors.Tensor) (taken int, err error) {
-	if !finite(r.GradientNorm) {
-		if !st.scale.lower() {
-			return 0, st.notFinite(r)
-		}
-		r.Skipped = true
-		return 0, nil
-	}
-	st.scale.raise()
-	st.count++
-	each := 1 + len(st.slots)
-	for i, name := range st.trained {
-		t := results[each*i:]
-		if err := st.params.replace(name, t[0]); err != nil {
-			return len(results), err
-		}
-		for k, kind := range st.slots {
-			at := slot{kind, name}
-			if err := st.state[at].FinalizeAll(); err != nil {
-				return len(results), err
-			}
-			st.state[at] = t[1+k]
-		}
-	}
-	return len(results), nil
 }
 
 func outputs(results []*tensors.Tensor) ([]*Tensor, error) {
@@ -309,7 +311,7 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // Nodes is the size of the graph, for checks that something is computed more
 // than once.
-func (st *Step) Nodes() int { return len(st.code.g.Nodes()) }
+func (st *Step) Nodes() int { return st.code.nodes + st.apply.nodes }
 
 // Memory is a lower estimate of the bytes that a step holds at its worst
 // moment, parameters and state included.

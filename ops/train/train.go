@@ -59,7 +59,8 @@ type run struct {
 // changed; nil, or a parameter that is missing, means first values drawn from
 // Seeds.Init. If ctx ends, the run stops before its next step and returns what it
 // has with ctx's error. A run that stops early for any reason writes a
-// checkpoint of its last complete step, if it has a folder.
+// checkpoint of its last complete step, if it has a folder; only after
+// graph.ErrLost there is nothing to write, and the checkpoint before stays.
 func Run(ctx context.Context, b *graph.Backend, net graph.Network, params *graph.Params, data Source, cfg Config) (*Result, error) {
 	if err := cfg.check(data); err != nil {
 		return nil, err
@@ -79,9 +80,11 @@ func Run(ctx context.Context, b *graph.Backend, net graph.Network, params *graph
 	}
 	err := r.loop(ctx)
 	if err != nil {
-		// Parameters and optimiser are those after the last complete step.
-		if e := r.checkpoint(); e != nil {
-			return nil, errors.Join(err, e)
+		// Parameters and optimiser are those after the last complete step, unless they are lost. Then the last checkpoint stays what it is.
+		if !errors.Is(err, graph.ErrLost) {
+			if e := r.checkpoint(); e != nil {
+				return nil, errors.Join(err, e)
+			}
 		}
 		err = fmt.Errorf("training stopped after %d of %d steps: %w", r.progress.Step, r.perEpoch*cfg.Epochs, err)
 		if ctx.Err() == nil {
