@@ -49,6 +49,9 @@ func convolve(s *Scope, x, weight, bias *Node, stride, pad int) *Node {
 		return patchConv(x, weight, bias, k)
 	case s.c.kind == "xla" && k%2 == 1:
 		y := product(x, gx.TransposeAllAxes(weight, 2, 3, 1, 0), func(x, kernel *Node) *Node {
+			if s.c.cpu && stride == 1 && pad < k {
+				return cpuConvolve(x, kernel, pad)
+			}
 			return gx.Convolve(x, kernel).Strides(stride).PaddingPerDim([][2]int{{pad, pad}, {pad, pad}}).Done()
 		})
 		return addBias(y, bias)

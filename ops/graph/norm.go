@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"slices"
+
 	gx "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/nn"
 )
@@ -22,8 +24,9 @@ func GroupNorm(s *Scope, x *Node, groups int, eps float64) *Node {
 		s.Failf("group norm %q: %d channels cannot be cut into %d groups of equal size", s.path, c, groups)
 	}
 	y := gx.Reshape(x, b, h, w, groups, c/groups)
-	y = gx.Reshape(standardised(s, y, eps, 1, 2, 4), b, h, w, c)
-	return scaled(s, y, c)
+	y = gx.Reshape(normalised(s, y, eps, nil, nil, 1, 2, 4), b, h, w, c)
+	weight, bias := weightAndBias(s, c, 4)
+	return gx.Add(gx.Mul(y, weight), bias)
 }
 
 // InstanceNorm is torch.nn.InstanceNorm2d on a map (B,H,W,C), or InstanceNorm3d
@@ -34,30 +37,60 @@ func InstanceNorm(s *Scope, x *Node, eps float64, affine bool) *Node {
 	for i := range axes {
 		axes[i] = 1 + i
 	}
-	y := standardised(s, x, eps, axes...)
-	if affine {
-		y = scaled(s, y, lastDim(x))
+	if !affine {
+		return normalised(s, x, eps, nil, nil, axes...)
 	}
-	return y
+	weight, bias := weightAndBias(s, lastDim(x), x.Rank())
+	return normalised(s, x, eps, weight, bias, axes...)
 }
 
-// standardised subtracts the mean over the axes and divides by the root of the
-// (biased) variance plus eps.
-func standardised(s *Scope, x *Node, eps float64, axes ...int) *Node {
-	centred := gx.Sub(x, keep(x, Mean(s, x, axes...), axes))
-	variance := keep(x, Mean(s, gx.Square(centred), axes...), axes)
-	return gx.Div(centred, gx.Sqrt(gx.AddScalar(variance, eps)))
+// weightAndBias are the parameters weight and bias (1,…,1,C) of a norm.
+func weightAndBias(s *Scope, c, rank int) (weight, bias *Node) {
+	shape := slices.Repeat([]int{1}, rank)
+	shape[rank-1] = c
+	return gx.Reshape(s.Param("weight", Ones, c), shape...), gx.Reshape(s.Param("bias", Zeros, c), shape...)
 }
 
-func scaled(s *Scope, x *Node, c int) *Node {
-	shape := make([]int, x.Rank())
-	for i := range shape {
-		shape[i] = 1
+// normalised subtracts the mean m over the axes, divides by the root of the
+// (biased) variance plus eps, and applies weight and bias unless they are nil:
+//
+//	c = x - m,  r = 1/√(mean(c²) + eps),  a = r·weight,  y = c·a + bias
+//
+// Its gradient is written out, as the sums over the map in it are those of the
+// gradients of weight and bias, which the chain of single operations hides; it
+// took two more sums and three more maps:
+//
+//	∂x = a·(∂y - mean(∂y) - c·r²·mean(∂y·c))
+func normalised(s *Scope, x *Node, eps float64, weight, bias *Node, axes ...int) *Node {
+	parts := func(x *Node) (c, r, a *Node) {
+		c = gx.Sub(x, gx.StopGradient(keep(x, Mean(s, x, axes...), axes)))
+		variance := keep(x, Mean(s, gx.Square(gx.StopGradient(c)), axes...), axes)
+		r = gx.StopGradient(gx.Inverse(gx.Sqrt(gx.AddScalar(variance, eps))))
+		if a = r; weight != nil {
+			a = gx.Mul(r, weight)
+		}
+		return c, r, a
 	}
-	shape[len(shape)-1] = c
-	w := gx.Reshape(s.Param("weight", Ones, c), shape...)
-	b := gx.Reshape(s.Param("bias", Zeros, c), shape...)
-	return gx.Add(gx.Mul(x, w), b)
+	var dy *Node // set on the way back, before the gradient of x is asked for
+	var c, r, a *Node
+	first := gx.IdentityWithCustomGradient(x, func(x, _ *Node) *Node {
+		c, r, a := c, r, a
+		if x != c.Inputs()[0] { // it is computed again for the gradient
+			c, r, a = parts(x)
+		}
+		mean := func(v *Node) *Node { return keep(x, Mean(s, v, axes...), axes) }
+		slope := gx.Mul(gx.Square(r), mean(gx.Mul(dy, c)))
+		return gx.Mul(a, gx.Sub(gx.Sub(dy, mean(dy)), gx.Mul(c, slope)))
+	})
+	c, r, a = parts(first)
+	y := gx.Mul(c, a)
+	if bias != nil {
+		y = gx.Add(y, bias)
+	}
+	return gx.IdentityWithCustomGradient(y, func(_, v *Node) *Node {
+		dy = v
+		return v
+	})
 }
 
 // keep gives a reduction of x its reduced axes back with length 1.

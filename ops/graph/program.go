@@ -151,6 +151,7 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 		g := gx.NewGraph(b.engine, name)
 		defer halves.Delete(g)
 		c := newConstruction(g, b.kind, float)
+		c.cpu = b.kind == "xla" && b.onHost()
 		outputs := body(c)
 		if len(outputs) == 0 {
 			panic(buildFault{fmt.Errorf("it returns no output")})

@@ -28,6 +28,7 @@ type Scope struct {
 type construction struct {
 	g        *gx.Graph
 	kind     string // which lowering the layers choose: "go" or "xla"
+	cpu      bool   // XLA on a processor of the host
 	float    dtypes.DType
 	training bool
 	// recompute lets Block have effect.
