@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -17,6 +18,9 @@ type ProgramConfig struct {
 	Training bool                   // dropout acts
 	Taps     func(name string) bool // which activations to return besides the outputs; nil for none
 	Float64  bool                   // compute in float64, for checks against references
+
+	// Precision is the type in which matrix products and convolutions are computed; see [Precision].
+	Precision Precision
 }
 
 // AllTaps asks a program for every named activation.
@@ -38,11 +42,17 @@ type Program struct {
 type Result struct {
 	Outputs []*Tensor
 	Taps    map[string]*Tensor
+
+	// Device is the time that the device took, as seen from the host: from when it was given the program until a result was there.
+	Device time.Duration
 }
 
 // NewProgram builds and compiles. On XLA this takes seconds for a large
 // network and cannot be interrupted.
 func NewProgram(b *Backend, cfg ProgramConfig, inputs []Shape, build Build) (*Program, error) {
+	if err := cfg.check(b); err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
+	}
 	p := &Program{b: b, name: cfg.Name}
 	float := dtypes.Float32
 	if cfg.Float64 {
@@ -51,6 +61,7 @@ func NewProgram(b *Backend, cfg ProgramConfig, inputs []Shape, build Build) (*Pr
 	var err error
 	p.code, err = compile(b, cfg.Name, inputs, float, func(c *construction) []*Node {
 		c.training, c.wantTap = cfg.Training, cfg.Taps
+		c.compute(cfg.Precision)
 		outputs := slices.Clone(build(c.root(), c.inputs(inputs)))
 		p.outs, p.specs = len(outputs), c.specs
 		for _, t := range c.taps {
@@ -70,6 +81,13 @@ func NewProgram(b *Backend, cfg ProgramConfig, inputs []Shape, build Build) (*Pr
 	return p, nil
 }
 
+func (cfg ProgramConfig) check(b *Backend) error {
+	if half := cfg.Precision == BF16 || cfg.Precision == F16; half && cfg.Float64 {
+		return fmt.Errorf("precision %s and float64 were asked for at once", cfg.Precision)
+	}
+	return cfg.Precision.Check(b)
+}
+
 // Specs lists the parameters in order of creation.
 func (p *Program) Specs() []Spec { return slices.Clone(p.specs) }
 
@@ -77,7 +95,7 @@ func (p *Program) Specs() []Spec { return slices.Clone(p.specs) }
 // ignored by a program without any. A call that has begun is not interrupted:
 // ctx is looked at before.
 func (p *Program) Call(ctx context.Context, params *DeviceParams, seed uint64, inputs ...Value) (*Result, error) {
-	results, err := p.code.run(ctx, params, seed, inputs, nil)
+	results, began, err := p.code.run(ctx, params, seed, inputs, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -87,6 +105,9 @@ func (p *Program) Call(ctx context.Context, params *DeviceParams, seed uint64, i
 		data, err := download(t)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
+		if i == 0 {
+			r.Device = time.Since(began)
 		}
 		host := &Tensor{Dims: slices.Clone(t.Shape().Dimensions), Data: data}
 		if i < p.outs {
@@ -155,16 +176,19 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 }
 
 // run executes the graph. extra supplies arguments that are neither inputs nor
-// parameters nor random tensors; they stay the caller's.
-func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, inputs []Value, extra func(f feed) (*tensors.Tensor, error)) ([]*tensors.Tensor, error) {
+// parameters nor random tensors; they stay the caller's. Devices compute while
+// the host goes on: the results may not be there yet when it returns, and are
+// waited for where one is downloaded. began is when the device was given the
+// work.
+func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, inputs []Value, extra func(f feed) (*tensors.Tensor, error)) (results []*tensors.Tensor, began time.Time, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, began, err
 	}
 	if err := x.checkInputs(inputs); err != nil {
-		return nil, err
+		return nil, began, err
 	}
 	if params != nil && params.b != x.b {
-		return nil, fmt.Errorf("the parameters were placed on backend %s, the program runs on %s", params.b.Name(), x.b.Name())
+		return nil, began, fmt.Errorf("the parameters were placed on backend %s, the program runs on %s", params.b.Name(), x.b.Name())
 	}
 	var temporary []*tensors.Tensor
 	defer func() { finalize(temporary) }()
@@ -174,6 +198,10 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 		var err error
 		switch f.kind {
 		case feedInput:
+			if on := inputs[f.index].on; on != nil {
+				args[i] = on.t
+				continue
+			}
 			args[i], err = x.input(inputs[f.index])
 			temporary = append(temporary, args[i])
 		case feedDraw:
@@ -186,18 +214,18 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 			temporary = append(temporary, args[i])
 		case feedParam:
 			if params == nil {
-				return nil, fmt.Errorf("parameter %q is needed, but no parameters were given", f.name)
+				return nil, began, fmt.Errorf("parameter %q is needed, but no parameters were given", f.name)
 			}
 			args[i], err = params.tensor(f.name, x.float, f.dims)
 		default:
 			args[i], err = extra(f)
 		}
 		if err != nil {
-			return nil, err
+			return nil, began, err
 		}
 	}
-	var results []*tensors.Tensor
-	err := caught(func() {
+	began = time.Now()
+	err = caught(func() {
 		buffers := make([]compute.Buffer, len(args))
 		for i, t := range args {
 			var err error
@@ -207,7 +235,7 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 		}
 		results = x.g.RunWithBuffers(buffers, make([]bool, len(args)), 0)
 	})
-	return results, x.b.shortage(err)
+	return results, began, x.b.shortage(err)
 }
 
 func (x *code) checkInputs(inputs []Value) error {
@@ -216,11 +244,17 @@ func (x *code) checkInputs(inputs []Value) error {
 	}
 	for i, v := range inputs {
 		want := x.inputs[i]
-		n := len(v.Floats)
-		if want.Integer {
-			n = len(v.Ints)
+		if v.on != nil {
+			switch {
+			case v.on.t == nil:
+				return fmt.Errorf("input %d has been released", i)
+			case v.on.b != x.b:
+				return fmt.Errorf("input %d was delivered to backend %s, the program runs on %s", i, v.on.b.Name(), x.b.Name())
+			case x.float != dtypes.Float32:
+				return fmt.Errorf("input %d was delivered as float32, the program computes in %s", i, x.float)
+			}
 		}
-		given := Shape{Dims: v.Dims, Integer: v.Ints != nil}
+		given, n := v.shape()
 		if given.Integer != want.Integer || !slices.Equal(v.Dims, want.Dims) || n != size(want.Dims) {
 			return fmt.Errorf("input %d is %v with %d values, %v is declared", i, given, n, want)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/gomlx/compute/dtypes"
 	gx "github.com/gomlx/gomlx/core/graph"
@@ -84,6 +85,9 @@ type StepResult struct {
 	// updated but the loss scale.
 	Skipped bool
 	Outputs []*Tensor // of the objective, integers and truth values as floats
+
+	// Device is the time that the device took, as seen from the host: from when it was given the step until the loss was there.
+	Device time.Duration
 }
 
 // ErrNotFinite is the cause when a loss or gradient is NaN or infinite. The
@@ -208,7 +212,7 @@ func (st *Step) Run(ctx context.Context, rate float64, seed uint64, inputs ...Va
 		return nil, err
 	}
 	defer free()
-	results, err := st.code.run(ctx, st.params, seed, inputs, feeds)
+	results, began, err := st.code.run(ctx, st.params, seed, inputs, feeds)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", st.cfg.Name, err)
 	}
@@ -221,6 +225,7 @@ func (st *Step) Run(ctx context.Context, rate float64, seed uint64, inputs ...Va
 	if r.Loss, err = scalarOf(results[0]); err != nil {
 		return nil, err
 	}
+	r.Device = time.Since(began)
 	if r.GradientNorm, err = scalarOf(results[1]); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -187,7 +188,7 @@ func (st *Step) Accumulate(ctx context.Context, share float64, seed uint64, inpu
 		return nil, err
 	}
 	defer free()
-	results, err := st.code.run(ctx, st.params, seed, inputs, feeds)
+	results, began, err := st.code.run(ctx, st.params, seed, inputs, feeds)
 	if err != nil {
 		st.begun = false
 		return nil, fmt.Errorf("%s: %w", st.cfg.Name, err)
@@ -201,6 +202,7 @@ func (st *Step) Accumulate(ctx context.Context, share float64, seed uint64, inpu
 	if r.GradientNorm, err = scalarOf(results[1]); err != nil {
 		return nil, err
 	}
+	r.Device = time.Since(began)
 	if r.Loss, err = scalarOf(results[0]); err != nil {
 		return nil, err
 	}
@@ -234,7 +236,7 @@ func (st *Step) Update(ctx context.Context, rate float64) (*StepResult, error) {
 		return nil, err
 	}
 	defer free()
-	results, err := st.apply.run(ctx, st.params, 0, nil, feeds)
+	results, began, err := st.apply.run(ctx, st.params, 0, nil, feeds)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", st.cfg.Name, err)
 	}
@@ -247,6 +249,7 @@ func (st *Step) Update(ctx context.Context, rate float64) (*StepResult, error) {
 	if r.GradientNorm, err = scalarOf(results[0]); err != nil {
 		return nil, err
 	}
+	r.Device = time.Since(began)
 	kept, err = st.settle(r, results[1:])
 	return r, err
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/go-xla/compute/xla"
 	"github.com/gomlx/go-xla/pjrt"
 	gx "github.com/gomlx/gomlx/core/graph"
@@ -50,12 +51,15 @@ func openVerified(path string, opt Options) (*Backend, error) {
 		return nil, err
 	}
 	config, options := path, pjrt.NamedValuesMap{}
-	if strings.Contains(strings.ToLower(filepath.Base(path)), "cpu") {
+	switch {
+	case cpuPlugin(path):
 		// One device: with several, the CPU client splits its threads.
 		options["cpu_device_count"] = int64(1)
-	} else if !opt.TF32 {
-		// Full float32 products, so that results agree with the CPU's.
-		config += ",tf32=false"
+	case CUDAPlugin(path):
+		config += fmt.Sprintf(",tf32=%t", opt.TF32)
+		if err := prepareCUDA(path, opt.TF32); err != nil {
+			return nil, err
+		}
 	}
 	b := &Backend{kind: "xla", release: giveBackMemory}
 	var version string
@@ -87,6 +91,10 @@ func openVerified(path string, opt Options) (*Backend, error) {
 	b.facts = Provenance{
 		Backend: "xla", Plugin: path, PJRT: version, Threads: threads, SIMD: simd,
 		Description: fmt.Sprintf("XLA through PJRT %s, %d threads (%s)", version, threads, filepath.Base(path)),
+	}
+	if b.Accelerated() {
+		b.facts.Device, b.facts.TF32 = deviceName(b.engine, path), CUDAPlugin(path) && opt.TF32
+		b.facts.Description = fmt.Sprintf("%s through PJRT %s (%s)", b.facts.Device, version, filepath.Base(path))
 	}
 	return b, nil
 }
@@ -126,4 +134,16 @@ func probe(w io.Writer, path string) error {
 	}
 	fmt.Fprintf(w, "PJRT %s\n", b.facts.PJRT)
 	return nil
+}
+
+// deviceName is that of the first device: the driver's name for an NVIDIA GPU, else what the plugin calls it.
+func deviceName(engine compute.Backend, path string) string {
+	if CUDAPlugin(path) {
+		if g, err := NVIDIA(context.Background()); err == nil {
+			return g.String()
+		}
+	}
+	name, _, _ := strings.Cut(engine.DeviceDescription(0), " [processId=")
+	name, _, _ = strings.Cut(name, "\n")
+	return name
 }

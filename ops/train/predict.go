@@ -3,7 +3,9 @@ package train
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
+	"time"
 
 	"github.com/mseg-lang/mseg/ops/graph"
 )
@@ -89,6 +91,7 @@ func Dice(logits []float32, target []uint8) float64 {
 
 // Predictor runs a network on batches of one fixed size.
 type Predictor struct {
+	b           *graph.Backend
 	program     *graph.Program
 	size, batch int
 	input       int // see Config.Input
@@ -116,8 +119,8 @@ func NewPointPredictor(b *graph.Backend, net graph.Network, size, input, batch i
 	if err := points.Check(); err != nil {
 		return nil, err
 	}
-	p := &Predictor{size: size, input: input, batch: batch, selection: selection, points: points}
-	err := smaller(graph.FitsHost(2*batchBytes(batch, size)), batch, size)
+	p := &Predictor{b: b, size: size, input: input, batch: batch, selection: selection, points: points}
+	err := smaller(graph.FitsHost(6*batchBytes(batch, size)), batch, size)
 	if err != nil {
 		return nil, err
 	}
@@ -144,45 +147,75 @@ func (p *Predictor) Free() { p.program.Free() }
 
 // Predict answers every sample of the source, in order, and hands each to
 // yield with its number and the example it belongs to, which is valid until
-// yield returns. The first error, yield's included, ends it.
+// yield returns. The first error, yield's included, ends it. The source is asked
+// from another goroutine, as further batches are prepared meanwhile.
 func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, source Source, yield func(i int, e *Example, answer *Prediction) error) error {
+	_, err := p.predict(ctx, params, source, yield)
+	return err
+}
+
+// predict is Predict, and says how long the device computed.
+func (p *Predictor) predict(ctx context.Context, params *graph.DeviceParams, source Source, yield func(i int, e *Example, answer *Prediction) error) (device time.Duration, err error) {
 	if source.Len() == 0 {
-		return errEmpty
+		return 0, errEmpty
 	}
 	in := newBatch(p.batch, p.size, p.input, p.points.Count())
-	examples := make([]Example, 0, p.batch)
+	batches := ahead(ctx, p.b, p.portions(source.Len()), func(ctx context.Context, part portion) (prepared, []graph.Value, error) {
+		examples, err := p.fill(ctx, in, source, part.samples)
+		return prepared{examples: examples}, in.inputs(p.size, p.input), err
+	})
+	defer batches.close()
 	for start := 0; start < source.Len(); start += p.batch {
-		samples := make([]int, min(p.batch, source.Len()-start))
-		for k := range samples {
-			samples[k] = start + k
-		}
-		examples = examples[:0]
-		still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
-		err := in.fill(ctx, source, samples, p.size, still, func(i int, e *Example) {
-			if p.points.Count() > 0 && e.Points == nil {
-				e.Points, e.Labels = p.points.Draw(graph.Stream(0, fmt.Sprintf("points of sample %d", i)), e.Target, p.size)
-			}
-			kept := *e
-			kept.Image = append([]float32(nil), e.Image...)
-			kept.Target = append([]uint8(nil), e.Target...)
-			examples = append(examples, kept)
-		})
+		next, err := batches.next(ctx)
 		if err != nil {
-			return err
+			return device, smaller(err, p.batch, p.size)
 		}
-		r, err := p.program.Call(ctx, params, 0, in.inputs(p.size, p.input)...)
+		r, err := p.program.Call(ctx, params, 0, next.inputs...)
+		batches.done(next)
 		if err != nil {
-			return smaller(err, p.batch, p.size)
+			return device, smaller(err, p.batch, p.size)
 		}
-		for k := range samples {
+		device += r.Device
+		own := next.examples
+		for k := range own {
 			answer := p.answer(r, k)
-			answer.Chosen = p.selection.choose(answer, examples[k].Target)
-			if err := yield(start+k, &examples[k], answer); err != nil {
-				return err
+			answer.Chosen = p.selection.choose(answer, own[k].Target)
+			if err := yield(start+k, &own[k], answer); err != nil {
+				return device, err
 			}
 		}
 	}
-	return nil
+	return device, nil
+}
+
+// portions are the samples of a source in order.
+func (p *Predictor) portions(count int) iter.Seq[portion] {
+	return func(yield func(portion) bool) {
+		for start := 0; start < count; start += p.batch {
+			samples := make([]int, min(p.batch, count-start))
+			for k := range samples {
+				samples[k] = start + k
+			}
+			if !yield(portion{samples: samples}) {
+				return
+			}
+		}
+	}
+}
+
+// fill assembles a batch and returns copies of its examples.
+func (p *Predictor) fill(ctx context.Context, in *batch, source Source, samples []int) ([]Example, error) {
+	kept := make([]Example, len(samples))
+	still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
+	err := in.fill(ctx, source, samples, p.size, preparers(), still, func(k, i int, e *Example) {
+		if p.points.Count() > 0 && e.Points == nil {
+			e.Points, e.Labels = p.points.Draw(graph.Stream(0, fmt.Sprintf("points of sample %d", i)), e.Target, p.size)
+		}
+		kept[k] = *e
+		kept[k].Image = append([]float32(nil), e.Image...)
+		kept[k].Target = append([]uint8(nil), e.Target...)
+	})
+	return kept, err
 }
 
 // answer cuts one sample out of a batch's result.
@@ -206,11 +239,11 @@ func row(t *graph.Tensor, k int) []float32 {
 }
 
 // meanDice predicts a source and averages the Dice of the selected masks.
-func (p *Predictor) meanDice(ctx context.Context, params *graph.DeviceParams, source Source) (float64, error) {
+func (p *Predictor) meanDice(ctx context.Context, params *graph.DeviceParams, source Source) (dice float64, device time.Duration, err error) {
 	sum := 0.0
-	err := p.Predict(ctx, params, source, func(_ int, e *Example, a *Prediction) error {
+	device, err = p.predict(ctx, params, source, func(_ int, e *Example, a *Prediction) error {
 		sum += Dice(a.Mask(a.Chosen), e.Target)
 		return nil
 	})
-	return sum / float64(source.Len()), err
+	return sum / float64(source.Len()), device, err
 }
