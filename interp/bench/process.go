@@ -20,7 +20,7 @@ model m = sam_vit_b(weights: "weights.safetensors") |> adapt(mixture(4))
 `
 
 // firstResult runs whole processes of this program.
-func firstResult(b *graph.Backend, batch int) (*work, error) {
+func firstResult(b *graph.Backend, set Setting) (*work, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -30,12 +30,12 @@ func firstResult(b *graph.Backend, batch int) (*work, error) {
 		return nil, err
 	}
 	free := func() { os.RemoveAll(dir) }
-	if err := writeFirstResult(dir, batch); err != nil {
+	if err := writeFirstResult(dir, set.Batch); err != nil {
 		free()
 		return nil, err
 	}
 	peak := 0
-	run := func() error {
+	run := func() (time.Duration, error) {
 		spec := b.Name()
 		if p := b.Provenance().Plugin; p != "" {
 			spec = "xla:" + p
@@ -43,10 +43,10 @@ func firstResult(b *graph.Backend, batch int) (*work, error) {
 		cmd := exec.Command(program, "trace", filepath.Join(dir, "script.mseg")+":m", "--input", filepath.Join(dir, "in.npz"),
 			"--out", filepath.Join(dir, "out.npz"), "--only", "output", "--task", "CT_Liver", "--backend", spec)
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: %s", err, out)
+			return 0, fmt.Errorf("%w: %s", err, out)
 		}
 		peak = max(peak, peakOf(cmd.ProcessState.SysUsage()))
-		return nil
+		return 0, nil
 	}
 	return &work{run: run, free: free, peakMB: func() int { return peak }}, nil
 }
@@ -72,12 +72,13 @@ func writeFirstResult(dir string, batch int) error {
 }
 
 // repeatProcess is Repeat for what happens in processes of its own: CPU times are those of the children.
-func repeatProcess(f func() error, e Effort) (Line, error) {
+func repeatProcess(f func() (time.Duration, error), e Effort) (Line, error) {
 	l := Line{Others: -1, Processor: Processor()}
 	var walls []float64
+	e.begin()
 	for end := time.Now().Add(time.Duration(e.Seconds * float64(time.Second))); len(walls) < max(e.Reps, 1) || time.Now().Before(end); {
 		busy, cpu, start := machineBusy(), childTime(), time.Now()
-		if err := f(); err != nil {
+		if _, err := f(); err != nil {
 			return l, err
 		}
 		wall := time.Since(start).Seconds()

@@ -30,10 +30,9 @@ type prepared struct {
 // batches, two of them on the device. Batches come in the order of the portions,
 // and an error behind all that were prepared before it.
 type feed struct {
-	ready    chan prepared
-	slots    chan struct{} // one for every batch on the device
-	stop     context.CancelFunc
-	finished chan struct{}
+	ready chan prepared
+	slots chan struct{} // one for every batch on the device
+	stop  context.CancelFunc
 }
 
 const onDevice = 2
@@ -43,9 +42,8 @@ const onDevice = 2
 // be used for the next.
 func ahead(ctx context.Context, b *graph.Backend, portions iter.Seq[portion], fill func(context.Context, portion) (prepared, []graph.Value, error)) *feed {
 	ctx, stop := context.WithCancel(ctx)
-	f := &feed{ready: make(chan prepared, onDevice+1), slots: make(chan struct{}, onDevice), stop: stop, finished: make(chan struct{})}
+	f := &feed{ready: make(chan prepared, onDevice+1), slots: make(chan struct{}, onDevice), stop: stop}
 	go func() {
-		defer close(f.finished)
 		defer close(f.ready)
 		for part := range portions {
 			p, values, err := fill(ctx, part)
@@ -96,8 +94,7 @@ func (f *feed) done(p prepared) {
 // close ends the goroutine, whatever it does, and returns when it has ended.
 func (f *feed) close() {
 	f.stop()
-	<-f.finished
-	for p := range f.ready {
+	for p := range f.ready { // until the goroutine closes it, which is the last it does
 		graph.Release(p.inputs)
 	}
 }
