@@ -74,7 +74,11 @@ func (c benchCmd) Run(ctx context.Context) error {
 // the others.
 func (c benchCmd) measure(ctx context.Context, cases []bench.Case) (measured []bench.Line, failed error) {
 	for _, k := range cases {
-		for _, s := range k.Settings(c.Batch, c.Precision) {
+		settings := k.Settings(c.Batch, c.Precision)
+		if len(settings) == 0 && len(cases) == 1 {
+			return nil, fmt.Errorf("%s is measured in f32 only", k.Name)
+		}
+		for _, s := range settings {
 			lines, err := c.child(ctx, k, s)
 			if ctx.Err() != nil {
 				return measured, ctx.Err()

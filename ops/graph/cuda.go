@@ -57,27 +57,19 @@ func isDir(path string) bool {
 	return err == nil && s.IsDir()
 }
 
-// Library is one that a CUDA plugin opens by name.
+// Library is one that a CUDA plugin opens by name, or a program that it calls.
 type Library struct {
-	Name    string // libcublas.so
-	Package string // Python package that holds it, without the number of CUDA's version
-	Path    string // where it was found; "" means nowhere
+	Name   string // libcublas.so
+	Path   string // where it was found; "" means nowhere
+	Driver bool   // it comes with the driver and no Python package holds it
 }
 
-// cudaLibraries are those that segmentation networks need. libcuda.so is the driver's, no package has it.
+// cudaLibraries are those that segmentation networks need.
 var cudaLibraries = []Library{
-	{Name: "libcuda.so.1"},
-	{Name: "libcudart.so", Package: "nvidia-cuda-runtime"},
-	{Name: "libcublas.so", Package: "nvidia-cublas"},
-	{Name: "libcublasLt.so", Package: "nvidia-cublas"},
-	{Name: "libcudnn.so.9", Package: "nvidia-cudnn"},
-	{Name: "libcufft.so", Package: "nvidia-cufft"},
-	{Name: "libcusparse.so", Package: "nvidia-cusparse"},
-	{Name: "libcupti.so", Package: "nvidia-cuda-cupti"},
-	{Name: "libnvJitLink.so", Package: "nvidia-nvjitlink"},
-	{Name: "libnvrtc.so", Package: "nvidia-cuda-nvrtc"},
-	{Name: "libnccl.so.2", Package: "nvidia-nccl"},
-	{Name: "ptxas", Package: "nvidia-cuda-nvcc"}, // a program: XLA assembles what it compiles with it
+	{Name: "libcuda.so.1", Driver: true},
+	{Name: "libcudart.so"}, {Name: "libcublas.so"}, {Name: "libcublasLt.so"}, {Name: "libcudnn.so.9"}, {Name: "libcufft.so"}, {Name: "libcusparse.so"},
+	{Name: "libcupti.so"}, {Name: "libnvJitLink.so"}, {Name: "libnvrtc.so"}, {Name: "libnccl.so.2"},
+	{Name: "ptxas"}, // a program: XLA assembles with it what it compiles
 }
 
 // CUDALibraries looks for what a CUDA plugin needs besides itself, where the plugin and the system's loader would look. It opens nothing.
