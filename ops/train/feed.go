@@ -141,7 +141,7 @@ func (r *run) fill(ctx context.Context, in *batch, samples []int, epoch int) err
 		return graph.Stream(seed, fmt.Sprintf("%s, epoch %d, sample %d", purpose, epoch, i))
 	}
 	own := func(i int) *rand.Rand { return stream(r.cfg.Seeds.Augment, "source", i) }
-	return in.fill(ctx, r.data, samples, r.cfg.Size, preparers(), own, func(_, i int, e *Example) {
+	return in.fill(ctx, r.data, samples, r.cfg.Size, preparers(r.backend), own, func(_, i int, e *Example) {
 		if r.cfg.Augment != (Augment{}) {
 			r.cfg.Augment.apply(stream(r.cfg.Seeds.Augment, "augment", i), e, r.cfg.Size)
 		}

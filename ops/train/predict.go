@@ -207,7 +207,7 @@ func (p *Predictor) portions(count int) iter.Seq[portion] {
 func (p *Predictor) fill(ctx context.Context, in *batch, source Source, samples []int) ([]Example, error) {
 	kept := make([]Example, len(samples))
 	still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
-	err := in.fill(ctx, source, samples, p.size, preparers(), still, func(k, i int, e *Example) {
+	err := in.fill(ctx, source, samples, p.size, preparers(p.b), still, func(k, i int, e *Example) {
 		if p.points.Count() > 0 && e.Points == nil {
 			e.Points, e.Labels = p.points.Draw(graph.Stream(0, fmt.Sprintf("points of sample %d", i)), e.Target, p.size)
 		}

@@ -162,9 +162,16 @@ func (b *batch) take(k, i, side int, e *Example, change func(k, i int, e *Exampl
 	return nil
 }
 
-// preparers is the number of samples that are prepared at once: half of the
-// cores, as the other half may be what computes.
-func preparers() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+// preparers is the number of samples that are prepared at once. Where the cores
+// compute as well it is half of them; beside a device of its own all but the one
+// that feeds it.
+func preparers(b *graph.Backend) int {
+	cores := runtime.GOMAXPROCS(0)
+	if b.Accelerated() {
+		return max(1, cores-1)
+	}
+	return max(1, cores/2)
+}
 
 func (b *batch) put(k, pixels int, e *Example) {
 	copy(b.image[k*len(e.Image):], e.Image)
