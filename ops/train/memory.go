@@ -15,10 +15,10 @@ func batchBytes(count, side int) int64 {
 }
 
 // fits checks that the batches themselves find a place: two are with the device,
-// whose memory may be the host's, while a third is filled, by as many goroutines
-// as there may be samples in it, each with room for one.
+// whose memory may be the host's, while a third is filled. The room of single
+// samples that are worked on is left out.
 func (c *Config) fits() error {
-	return c.explained(graph.FitsHost(4 * batchBytes(c.BatchSize, c.Size)))
+	return c.explained(graph.FitsHost(3 * batchBytes(c.BatchSize, c.Size)))
 }
 
 // explained adds to a want of memory what can be done about it.
