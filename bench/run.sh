@@ -2,45 +2,91 @@
 # Measures mseg and other programs in turn, in one run, and prints the table.
 #
 #   bench/run.sh PEERS_DIR VENV [ROUNDS] [SECONDS]
+#   bench/run.sh - [ROUNDS] [SECONDS]                                      mseg alone
+#   BACKEND=xla:/path/to/xla_cuda_plugin.so bench/run.sh - [ROUNDS] [SECONDS]   mseg on a GPU
 #
 # PEERS_DIR holds the peers' scripts (torch_medsegx.py and others), VENV a Python environment with what they import. Lines are kept in
 # bench/results/, one file for us and one for them. MSEG is the program (mseg from the PATH by default), CASES those to measure,
-# BACKEND its backend: BACKEND=xla:/path/to/cuda_plugin.so measures mseg on a GPU, with full float32 products and then with TF32; the
-# peers' scripts run on the CPU only and are left out then.
+# BACKEND its backend. On a GPU every case is measured in PRECISIONS (f32,tf32,bf16), inference at a batch of 1 and of BATCH (32), training at
+# BATCH; the peers' scripts run on the CPU only and are left out then.
 set -eu
-peers=$(cd "$1" && pwd)
-python=$(cd "$2" && pwd)/bin/python
-rounds=${3:-2} seconds=${4:-5}
+alone=
+case ${1:-} in
+-)
+	alone=1
+	shift
+	;;
+'' | -*)
+	sed -n '2,13s/^#[ ]\{0,1\}//p' "$0" >&2
+	exit 2
+	;;
+*)
+	[ $# -ge 2 ] || { echo "run.sh: a Python environment was expected behind $1; see the head of this script" >&2; exit 2; }
+	peers=$(cd "$1" && pwd)
+	python=$(cd "$2" && pwd)/bin/python
+	shift 2
+	;;
+esac
 mseg=${MSEG:-mseg} backend=${BACKEND:-xla} threads=${THREADS:-2}
+gpu=
+case $backend in
+*[cC][uU][dD][aA]* | *[nN][vV][iI][dD][iI][aA]*) gpu=1 ;;
+esac
+rounds=${1:-${gpu:-2}} seconds=${2:-5} # nobody else computes on a GPU of one's own: once is enough
 here=$(cd "$(dirname "$0")" && pwd)
 out=${RESULTS:-$here/results}
-mkdir -p "$out" "$out/onnx"
+mkdir -p "$out"
 stamp=$(date -u +%Y%m%d-%H%M%S)
 ours=$out/$stamp-mseg.jsonl theirs=$out/$stamp-peers.jsonl
 : >"$ours"
-: >"$theirs"
-
-us() { "$mseg" bench --json --backend "$backend" --threads "$threads" --seconds "$seconds" --only "$1" ${2:-} >>"$ours" || echo "mseg: $1 failed" >&2; }
+us() {
+	what=$1
+	shift
+	"$mseg" bench --json --backend "$backend" --seconds "$seconds" --only "$what" "$@" >>"$ours" || echo "mseg: $what failed" >&2
+}
 them() {
 	script=$1
 	shift
 	(cd "$peers" && "$python" "$script" "$@") 2>/dev/null | grep '^{' >>"$theirs" || echo "$script $*: failed" >&2
 }
 
-if [ "$backend" != xla ] && [ "$backend" != go ]; then
-	for c in ${CASES:-sam encode infer decode train full decoder decoder-images unet-infer unet-train basic-infer basic-train}; do
-		us "$c"
-		us "$c" --tf32
+if [ -n "$gpu" ]; then
+	"$mseg" backend show --backend "$backend" >&2 || {
+		"$mseg" doctor --backend "$backend" >&2 || exit 1
+		exit 1
+	}
+	for _ in $(seq "$rounds"); do
+		for c in ${CASES:-sam infer decode train full decoder-images decoder loop-train loop-unet unet-infer unet-train basic-infer basic-train first-result}; do
+			batches=${BATCH:-32}
+			case $c in
+			sam | sam-bound | encode | infer | decode | *-infer) batches=1,$batches ;;
+			first-result) batches=1 ;;
+			esac
+			precisions=${PRECISIONS:-f32,tf32,bf16}
+			[ "$c" != first-result ] || precisions=f32
+			us "$c" --batch "$batches" --precision "$precisions"
+		done
 	done
 	exec "$mseg" bench --lines "$ours"
 fi
 
+if [ -n "$alone" ]; then
+	for _ in $(seq "$rounds"); do
+		for c in ${CASES:-sam sam-bound infer decode train full decoder-images decoder loop-train loop-unet first-result unet-infer unet-train basic-infer basic-train}; do
+			us "$c" --threads "$threads" ${PRECISIONS:+--precision "$PRECISIONS"} ${BATCH:+--batch "$BATCH"}
+		done
+	done
+	exec "$mseg" bench --lines "$ours"
+fi
+
+: >"$theirs"
+mkdir -p "$out/onnx"
 for what in sam infer; do
 	[ -e "$out/onnx/$what-exact-b1.onnx" ] || (cd "$peers" && "$python" peers_onnx.py export --what $what --pad exact --dir "$out/onnx" >/dev/null 2>&1) || echo "no ONNX file of $what" >&2
 done
 for _ in $(seq "$rounds"); do
 	for c in ${CASES:-sam sam-bound infer decode train full decoder-images decoder first-result first-result-cold unet-infer unet-train basic-infer basic-train}; do
-		us "$c"
+		us "$c" --threads "$threads"
 		case $c in
 		sam)
 			them torch_medsegx.py sam --pad exact --seconds "$seconds"

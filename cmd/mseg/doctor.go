@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,8 +29,8 @@ type finding struct {
 	Do    string `json:"do,omitempty"`
 }
 
-func (c doctorCmd) Run() error {
-	out := c.look()
+func (c doctorCmd) Run(ctx context.Context) error {
+	out := c.look(ctx)
 	bad := false
 	for _, f := range out {
 		bad = bad || !f.OK
@@ -56,7 +57,7 @@ func (c doctorCmd) Run() error {
 	return nil
 }
 
-func (c doctorCmd) look() []finding {
+func (c doctorCmd) look(ctx context.Context) []finding {
 	out := []finding{{What: "program", Found: engine.Version(), OK: true},
 		{What: "machine", Found: fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), memory()), OK: true},
 		{What: "processor", Found: processor(), OK: true}}
@@ -74,12 +75,17 @@ func (c doctorCmd) look() []finding {
 	}
 	out = append(out, plugin)
 	backend := finding{What: "backend", OK: true}
-	if b, err := graph.Open(c.Backend); err != nil {
+	b, err := graph.Open(c.Backend)
+	if err != nil {
 		backend.Found, backend.OK, backend.Do = err.Error(), false, "choose another with --backend go, or install: mseg backend install cpu"
+		if plugin, ok := strings.CutPrefix(c.Backend, "xla:"); ok && graph.CUDAPlugin(plugin) {
+			backend.Do = "see GPU and CUDA below, or choose another backend: xla, go"
+		}
 	} else {
 		backend.Found = b.Description() + " (" + b.Reason() + ")"
 	}
 	out = append(out, backend)
+	out = append(out, c.gpu(ctx, b)...)
 	if dir, programs, size, err := graph.ProgramCache(); err == nil && programs > 0 {
 		out = append(out, finding{What: "programs", OK: true,
 			Found: fmt.Sprintf("%s compiled by XLA and kept, %.1f MB in %s", diag.Counted(programs, "program"), float64(size)/1e6, dir)})

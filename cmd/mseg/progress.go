@@ -27,6 +27,7 @@ type meter struct {
 	text     string
 	loss     float64
 	rate     float64
+	busy     float64
 	started  time.Time
 	before   int // steps that an earlier run had done when this one took over
 	counting bool
@@ -92,6 +93,9 @@ func (p *progress) progress(e engine.Event) {
 	if e.Rate != 0 {
 		p.now.rate = e.Rate
 	}
+	if e.Busy != 0 {
+		p.now.busy = e.Busy
+	}
 	if e.Total > 0 && !p.now.counting {
 		p.now.counting, p.now.before = true, max(0, e.Done-1)
 	}
@@ -130,6 +134,9 @@ func (m *meter) figures() string {
 	}
 	if m.rate != 0 {
 		s += fmt.Sprintf(" %.1f images/s", m.rate)
+	}
+	if m.busy != 0 {
+		s += fmt.Sprintf(", computing %.0f %% of the time", 100*m.busy)
 	}
 	return s
 }

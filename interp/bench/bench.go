@@ -5,6 +5,10 @@
 // CPU seconds of the process and those of its busiest thread, and how many cores other processes used meanwhile. A [Line] is what is
 // printed, one JSON object with the names of fields that the peers' scripts use; peers.go reads theirs and table.go lays both out with ratios.
 //
+// On a GPU the host's CPU seconds say nothing: there the wall time counts, from handing over the inputs until results are back on the host, so
+// that nothing is still computed when the clock stops. How busy the device was is measured from two sides: as the part of the time between
+// handing over a step and its loss (Line.Busy, everywhere), and by the driver's own counter (gpu.go).
+//
 // Weights are drawn, inputs are made up: speed does not depend on either.
 package bench
 
@@ -21,8 +25,8 @@ import (
 
 // Line is one measured thing. Times are seconds, divided by the batch where the unit is an image.
 type Line struct {
-	Name    string
-	Batch   int
+	Name string
+	Setting
 	Threads int
 	Options []string
 	Unit    string // image, epoch or process
@@ -34,12 +38,32 @@ type Line struct {
 	Reps         int
 	Others       float64 // cores that other processes used during the best repetition; below 0: unknown
 	PeakMB       int     // of the whole process so far
-	Processor    string
-	Versions     map[string]string
+
+	Device string  // what computed, where that is not the processor
+	Busy   float64 // of a training: part of the time that the device computed, as seen from the host, 0 to 1; 0: not measured
+	Rate   float64 // of a whole training: images a second, everything that happens between steps included; 0: not measured
+	GPU    Usage   // what the driver counted
+
+	Processor string
+	Versions  map[string]string
 }
 
-// Estimate is about the wall time that a quiet machine would need: the CPU time of the busiest thread, and at least an equal share of all.
-func (l Line) Estimate() float64 { return max(l.Crit, l.CPU/float64(max(l.Threads, 1))) }
+// Estimate is about the wall time that a quiet machine would need: the CPU time of the busiest thread, and at least an equal share of all; on a
+// device of its own the best wall time.
+func (l Line) Estimate() float64 {
+	if l.Device != "" {
+		return l.Best
+	}
+	return max(l.Crit, l.CPU/float64(max(l.Threads, 1)))
+}
+
+// PerSecond is how many images are done in a second: in the median repetition, or over a whole training where one was measured.
+func (l Line) PerSecond() float64 {
+	if l.Rate > 0 {
+		return l.Rate
+	}
+	return 1 / l.Median
+}
 
 // Wall says whether the best wall time was taken while the machine did little else.
 func (l Line) Wall() (seconds float64, quiet bool) { return l.Best, l.Others >= 0 && l.Others < 0.2 }
@@ -64,6 +88,7 @@ func (l Line) MarshalJSON() ([]byte, error) {
 	}
 	field("name", l.Name)
 	field("batch", l.Batch)
+	field("precision", l.Numbers())
 	field("threads", l.Threads)
 	field("options", append([]string{}, l.Options...))
 	if l.Params > 0 {
@@ -81,6 +106,22 @@ func (l Line) MarshalJSON() ([]byte, error) {
 		field("others_cores", math.Round(l.Others*100)/100)
 	}
 	field("peak_rss_mb", l.PeakMB)
+	if l.Unit == "image" {
+		field("images_per_s", round(l.PerSecond(), 4))
+	}
+	if l.Busy > 0 {
+		field("busy", round(l.Busy, 3))
+	}
+	if l.Device != "" {
+		field("device", l.Device)
+	}
+	if l.GPU.Samples > 0 {
+		field("gpu_samples", l.GPU.Samples)
+		field("gpu_mb", l.GPU.MB)
+		if l.GPU.Busy >= 0 {
+			field("gpu_busy", round(l.GPU.Busy, 3))
+		}
+	}
 	field("cpu", l.Processor)
 	field("versions", l.Versions)
 	return []byte("{" + b.String() + "}"), nil
@@ -106,6 +147,17 @@ func (l *Line) UnmarshalJSON(text []byte) error {
 		}
 	}
 	l.Name, _ = m["name"].(string)
+	l.Device, _ = m["device"].(string)
+	if text, ok := m["precision"].(string); ok {
+		l.Precision = text
+	}
+	l.Busy, l.GPU = number("busy"), Usage{Samples: int(number("gpu_samples")), MB: int(number("gpu_mb")), Busy: -1}
+	if _, ok := m["gpu_busy"]; ok {
+		l.GPU.Busy = number("gpu_busy")
+	}
+	if l.Name == "mseg/loop" || strings.HasPrefix(l.Name, "mseg/loop-") {
+		l.Rate = number("images_per_s")
+	}
 	l.Batch, l.Threads, l.Reps, l.PeakMB = int(number("batch")), int(number("threads")), int(number("reps")), int(number("peak_rss_mb"))
 	l.Params = int(number("params"))
 	l.Best, l.Median, l.First = number("s_per_"+l.Unit+"_best"), number("s_per_"+l.Unit+"_median"), number("first_call_s")
@@ -138,20 +190,28 @@ func (l Line) Measured() bool { return l.Name != "" && l.Best > 0 && l.CPU > 0 }
 type Effort struct {
 	Seconds float64
 	Reps    int
+	Begin   func() // called when what is counted begins: after the first call and the one to warm up; may be nil
 }
 
-// Repeat measures f: the first call alone, a second one to warm up, then repetitions. Calls below 20 ms are repeated within a repetition, so
-// that the clocks themselves do not show. Times are divided by per.
-func Repeat(f func() error, per int, e Effort) (Line, error) {
+func (e Effort) begin() {
+	if e.Begin != nil {
+		e.Begin()
+	}
+}
+
+// Repeat measures f, which returns when its results are there and says how long the device computed (0: it does not know): the first call alone,
+// a second one to warm up, then repetitions. Calls below 20 ms are repeated within a repetition, so that the clocks themselves do not show.
+// Times are divided by per.
+func Repeat(f func() (device time.Duration, err error), per int, e Effort) (Line, error) {
 	const short, long = 20 * time.Millisecond, 50 * time.Millisecond
 	l := Line{Others: -1, Threads: runtime.GOMAXPROCS(0), Processor: Processor()}
 	start := time.Now()
-	if err := f(); err != nil {
+	if _, err := f(); err != nil {
 		return l, err
 	}
 	l.First = time.Since(start).Seconds()
 	start = time.Now()
-	if err := f(); err != nil {
+	if _, err := f(); err != nil {
 		return l, err
 	}
 	inner := 1
@@ -159,16 +219,21 @@ func Repeat(f func() error, per int, e Effort) (Line, error) {
 		inner = int(long / once)
 	}
 	var walls []float64
+	var device, wall float64
+	e.begin()
 	l.CPU, l.Crit, l.Best = math.Inf(1), math.Inf(1), math.Inf(1)
 	const most = 2000
 	for end := time.Now().Add(time.Duration(e.Seconds * float64(time.Second))); len(walls) < most && (len(walls) < e.Reps || time.Now().Before(end)); {
 		c := Start()
 		for range inner {
-			if err := f(); err != nil {
+			d, err := f()
+			if err != nil {
 				return l, err
 			}
+			device += d.Seconds()
 		}
 		t := c.Stop()
+		wall += t.Wall
 		share := float64(inner * per)
 		walls = append(walls, t.Wall/share)
 		if t.Wall/share < l.Best {
@@ -176,6 +241,7 @@ func Repeat(f func() error, per int, e Effort) (Line, error) {
 		}
 		l.CPU, l.Crit = min(l.CPU, t.CPU/share), min(l.Crit, t.Crit/share)
 	}
+	l.Busy = min(1, device/wall)
 	l.Median, l.Reps, l.PeakMB = median(walls), len(walls), PeakMB()
 	return l, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mseg-lang/mseg/models"
 	"github.com/mseg-lang/mseg/ops/graph"
@@ -38,8 +39,8 @@ func TestPeersLinesAreRead(t *testing.T) {
 
 // What is printed can be read again, and has the peers' names.
 func TestALineComesBack(t *testing.T) {
-	want := Line{Name: "mseg/sam", Batch: 1, Threads: 2, Options: []string{"backend=go"}, Unit: "image", Params: 3, Best: 0.5, Median: 0.6, CPU: 0.4, Crit: 0.3,
-		First: 2, Reps: 7, Others: 0.25, PeakMB: 99, Processor: "x", Versions: map[string]string{"go": "1"}}
+	want := Line{Name: "mseg/sam", Setting: Setting{Batch: 1, Precision: "bf16"}, Threads: 2, Options: []string{"backend=go"}, Unit: "image", Params: 3, Best: 0.5, Median: 0.6, CPU: 0.4, Crit: 0.3,
+		First: 2, Reps: 7, Others: 0.25, PeakMB: 99, Busy: 0.875, Device: "a GPU", GPU: Usage{Samples: 4, Busy: 0.5, MB: 77}, Processor: "x", Versions: map[string]string{"go": "1"}}
 	text, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +60,7 @@ func TestALineComesBack(t *testing.T) {
 	}
 	got := lines[0]
 	if got.Name != want.Name || got.Best != want.Best || got.Median != want.Median || got.CPU != want.CPU || got.Crit != want.Crit || got.Others != want.Others ||
-		got.Params != want.Params || got.Reps != want.Reps || !slices.Equal(got.Options, want.Options) {
+		got.Params != want.Params || got.Setting != want.Setting || got.Busy != want.Busy || got.Device != want.Device || got.GPU != want.GPU || got.Reps != want.Reps || !slices.Equal(got.Options, want.Options) {
 		t.Errorf("%+v came back as %+v", want, got)
 	}
 }
@@ -70,9 +71,9 @@ func TestRivals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := Line{Name: "mseg/sam", Batch: 1, Threads: 2, Processor: "p", CPU: 0.5, Crit: 0.2, Best: 1}
+	ours := Line{Name: "mseg/sam", Setting: Setting{Batch: 1}, Threads: 2, Processor: "p", CPU: 0.5, Crit: 0.2, Best: 1}
 	line := func(name string, change func(*Line)) Line {
-		l := Line{Name: name, Batch: 1, Threads: 2, Processor: "p", CPU: 1, Crit: 0.6, Best: 1, Unit: "image"}
+		l := Line{Name: name, Setting: Setting{Batch: 1}, Threads: 2, Processor: "p", CPU: 1, Crit: 0.6, Best: 1, Unit: "image"}
 		change(&l)
 		return l
 	}
@@ -113,11 +114,12 @@ func TestLeastOfSeveralRuns(t *testing.T) {
 
 func TestRepeatCountsWork(t *testing.T) {
 	sum := 0.0
-	work := func() error {
+	work := func() (time.Duration, error) {
+		start := time.Now()
 		for i := range 3_000_000 {
 			sum += math.Sqrt(float64(i))
 		}
-		return nil
+		return time.Since(start) / 2, nil
 	}
 	l, err := Repeat(work, 2, Effort{Reps: 3})
 	if err != nil {
@@ -130,7 +132,7 @@ func TestRepeatCountsWork(t *testing.T) {
 		t.Errorf("%g s of CPU in %g s", l.CPU, l.Best)
 	}
 	broken := errors.New("broken")
-	if _, err := Repeat(func() error { return broken }, 1, Effort{}); !errors.Is(err, broken) {
+	if _, err := Repeat(func() (time.Duration, error) { return 0, broken }, 1, Effort{}); !errors.Is(err, broken) {
 		t.Errorf("the failure of what is measured became %v", err)
 	}
 }

@@ -11,12 +11,12 @@ import (
 
 // bound runs nothing but the matrix products of the image encoder, in its shapes and in its order: what the backend's own product allows. A
 // block's products depend on each other as in the encoder; what lies between them is left out.
-func bound(b *graph.Backend, batch int) (*work, error) {
-	c := vitB()
+func bound(b *graph.Backend, set Setting) (*work, error) {
+	c, batch := vitB(), set.Batch
 	n, grid := batch*c.Grid()*c.Grid(), c.Grid()
 	inputs := []graph.Shape{graph.F32(n, c.Dim)}
 	values := []graph.Value{graph.Floats(noise("tokens", n*c.Dim), n, c.Dim)}
-	return program(b, inputs, values, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+	return program(b, set, inputs, values, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 		x := graph.Linear(s.In("patch"), in[0], c.Dim, false)
 		for i := range c.Depth {
 			block := s.In("block.%d", i)
@@ -51,7 +51,7 @@ func attentionProducts(qkv *gx.Node, c sam.Config, batch, window int) *gx.Node {
 				x := gx.Slice(qkv, gx.AxisRange(at, at+tokens), gx.AxisRange(from*c.Dim, (from+1)*c.Dim))
 				return gx.Reshape(x, batch*c.Heads, h*w, d) // no transposition: the shapes are right, the numbers are not
 			}
-			y := gx.Einsum("nqk,nkd->nqd", gx.Einsum("nqd,nkd->nqk", part(0), part(1)), part(2))
+			y := graph.Einsum("nqk,nkd->nqd", graph.Einsum("nqd,nkd->nqk", part(0), part(1)), part(2))
 			parts = append(parts, gx.Reshape(y, tokens, c.Dim))
 			at += tokens
 		}

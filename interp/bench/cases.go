@@ -3,8 +3,10 @@ package bench
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/mseg-lang/mseg/models"
 	"github.com/mseg-lang/mseg/models/experts"
@@ -18,15 +20,17 @@ type Case struct {
 	Name  string
 	Doc   string
 	Peers []string // names of the peers' lines that measure the same; * stands for anything
-	Batch int
-	Unit  string // of the times; image where it is empty
+	Batch int      // where no other is asked for
+	Unit  string   // of the times; image where it is empty
+	Fixed bool     // neither batch nor precision can be chosen
 
-	prepare func(b *graph.Backend, batch int) (*work, error)
+	prepare func(b *graph.Backend, s Setting) (*work, error)
 }
 
 // work is a prepared case.
 type work struct {
-	run    func() error
+	run    func() (device time.Duration, err error)
+	loop   func(e Effort) (Line, error) // instead of run: it repeats itself
 	params int
 	peakMB func() int // of a case that runs processes of its own; nil elsewhere
 	free   func()
@@ -48,9 +52,11 @@ var Cases = []Case{
 	{Name: "full", Doc: "MedSegX-B, one AdamW step of everything", Batch: 2, prepare: step("vit_b", experts.Published, models.All), Peers: []string{"torch_medsegx/full"}},
 	{Name: "decoder-images", Doc: "SAM ViT-B, one AdamW step of the decoder, the encoder in the loop", Batch: 16, prepare: decoderStep(false)},
 	{Name: "decoder", Doc: "the same on embeddings that are kept", Batch: 16, prepare: decoderStep(true)},
-	{Name: "first-result", Doc: "a whole process: start, read weights, answer one image with MedSegX-B", Batch: 1, Unit: "process", prepare: firstResult(false),
+	{Name: "loop-train", Doc: "MedSegX-B trained by the whole engine: images from the store, augmented, checkpoints", Batch: 2, prepare: loop(medsegxLoop)},
+	{Name: "loop-unet", Doc: "the U-Net trained likewise", Batch: 4, prepare: loop(unetLoop)},
+	{Name: "first-result", Doc: "a whole process: start, read weights, answer one image with MedSegX-B", Batch: 1, Unit: "process", Fixed: true, prepare: firstResult(false),
 		Peers: []string{"torch_first_result"}},
-	{Name: "first-result-cold", Doc: "the same where nothing has been compiled before", Batch: 1, Unit: "process", prepare: firstResult(true),
+	{Name: "first-result-cold", Doc: "the same where nothing has been compiled before", Batch: 1, Unit: "process", Fixed: true, prepare: firstResult(true),
 		Peers: []string{"torch_first_result"}},
 	{Name: "unet-infer", Doc: "U-Net of 16 channels and four levels, instance norm", Batch: 1, prepare: unetCase(inst16(), false), Peers: []string{"torch_unet/inst16/infer"}},
 	{Name: "unet-train", Doc: "the same, one AdamW step", Batch: 1, prepare: unetCase(inst16(), true), Peers: []string{"torch_unet/inst16/train"}},
@@ -67,9 +73,13 @@ func Find(name string) (Case, error) {
 	return Cases[i], nil
 }
 
-// Run prepares and measures the case on a backend.
-func (c Case) Run(b *graph.Backend, e Effort) (Line, error) {
-	w, err := c.prepare(b, c.Batch)
+// Run prepares and measures the case on a backend, which has been opened for the setting's precision (see Setting.Options). A batch of 0 is the
+// case's own.
+func (c Case) Run(b *graph.Backend, s Setting, e Effort) (Line, error) {
+	if s.Batch == 0 {
+		s.Batch = c.Batch
+	}
+	w, err := c.prepare(b, s)
 	if err != nil {
 		return Line{}, fmt.Errorf("%s: %w", c.Name, err)
 	}
@@ -77,16 +87,23 @@ func (c Case) Run(b *graph.Backend, e Effort) (Line, error) {
 		defer w.free()
 	}
 	var l Line
-	if c.Unit == "process" {
+	driver := watch{b: b}
+	e.Begin = driver.begin
+	switch {
+	case c.Unit == "process":
 		l, err = repeatProcess(w.run, e)
-	} else {
-		l, err = Repeat(w.run, c.Batch, e)
+	case w.loop != nil:
+		l, err = w.loop(e)
+	default:
+		l, err = Repeat(w.run, s.Batch, e)
 	}
+	usage := driver.end()
 	if err != nil {
 		return Line{}, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	facts := b.Provenance()
-	l.Name, l.Batch, l.Params, l.Unit, l.Threads = "mseg/"+c.Name, c.Batch, w.params, c.Unit, facts.Threads
+	l.Name, l.Setting, l.Params, l.Unit, l.Threads = "mseg/"+c.Name, s, w.params, c.Unit, facts.Threads
+	l.Device, l.GPU = facts.Device, usage
 	if l.Unit == "" {
 		l.Unit = "image"
 	}
@@ -94,6 +111,9 @@ func (c Case) Run(b *graph.Backend, e Effort) (Line, error) {
 	l.Versions = map[string]string{"go": runtime.Version()}
 	if facts.PJRT != "" {
 		l.Versions["pjrt"] = facts.PJRT
+	}
+	if facts.Device != "" {
+		l.Versions["plugin"], l.Versions["plugin_sha256"] = filepath.Base(facts.Plugin), facts.PluginSHA256
 	}
 	if w.peakMB != nil {
 		l.PeakMB = w.peakMB()
@@ -107,8 +127,8 @@ func mixture() *experts.Config {
 }
 
 // program compiles a network with drawn parameters.
-func program(b *graph.Backend, inputs []graph.Shape, values []graph.Value, build graph.Build) (*work, error) {
-	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "bench"}, inputs, build)
+func program(b *graph.Backend, set Setting, inputs []graph.Shape, values []graph.Value, build graph.Build) (*work, error) {
+	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "bench", Precision: set.halves()}, inputs, build)
 	if err != nil {
 		return nil, err
 	}
@@ -120,20 +140,20 @@ func program(b *graph.Backend, inputs []graph.Shape, values []graph.Value, build
 	placed := b.Place(params)
 	return &work{
 		params: params.Count(),
-		run: func() error {
+		run: func() (time.Duration, error) {
 			_, err := p.Call(context.Background(), placed, 0, values...)
-			return err
+			return 0, err // copies of inputs and results are part of an answer
 		},
 		free: func() { p.Free(); placed.Free() },
 	}, nil
 }
 
 // encoder is the image encoder alone, as the peers' scripts run it.
-func encoder(mix *experts.Config) func(*graph.Backend, int) (*work, error) {
-	return func(b *graph.Backend, batch int) (*work, error) {
+func encoder(mix *experts.Config) func(*graph.Backend, Setting) (*work, error) {
+	return func(b *graph.Backend, set Setting) (*work, error) {
 		c := vitB()
 		c.Experts = mix
-		return program(b, models.InputShapes(batch, side), example(batch), func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+		return program(b, set, models.InputShapes(set.Batch, side), example(set.Batch), func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 			y, _ := c.Encode(s, graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]})
 			return []*graph.Node{y}
 		})
@@ -146,30 +166,30 @@ func vitB() sam.Config {
 	return c
 }
 
-func infer(b *graph.Backend, batch int) (*work, error) {
+func infer(b *graph.Backend, set Setting) (*work, error) {
 	m, err := models.Build(models.Config{Architecture: "vit_b", Image: side, Experts: mixture()})
 	if err != nil {
 		return nil, err
 	}
-	return program(b, models.InputShapes(batch, side), example(batch), models.Flat(m.Network))
+	return program(b, set, models.InputShapes(set.Batch, side), example(set.Batch), models.Flat(m.Network))
 }
 
 // decode runs the second half of the network on an embedding that is given.
-func decode(b *graph.Backend, batch int) (*work, error) {
+func decode(b *graph.Backend, set Setting) (*work, error) {
 	c := vitB()
-	grid := c.Grid()
+	grid, batch := c.Grid(), set.Batch
 	embedding := noise("embedding", batch*grid*grid*c.Prompt)
 	inputs := []graph.Shape{graph.F32(batch, grid, grid, c.Prompt), graph.F32(batch, 4)}
 	values := []graph.Value{graph.Floats(embedding, inputs[0].Dims...), graph.Floats(boxes(batch), batch, 4)}
-	return program(b, inputs, values, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+	return program(b, set, inputs, values, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 		out := c.Decode(s, in[0], sam.Prompts{Box: in[1]})
 		return []*graph.Node{out.Masks, out.IoU}
 	})
 }
 
 // step is a training step of a promptable network: loss and optimiser are MedSegX's.
-func step(architecture string, mix func() experts.Config, groups ...string) func(*graph.Backend, int) (*work, error) {
-	return func(b *graph.Backend, batch int) (*work, error) {
+func step(architecture string, mix func() experts.Config, groups ...string) func(*graph.Backend, Setting) (*work, error) {
+	return func(b *graph.Backend, set Setting) (*work, error) {
 		c := mix()
 		m, err := models.Build(models.Config{Architecture: architecture, Image: side, Experts: &c})
 		if err != nil {
@@ -186,13 +206,13 @@ func step(architecture string, mix func() experts.Config, groups ...string) func
 		trainable := func(name string) bool {
 			return slices.ContainsFunc(keep, func(f func(string) bool) bool { return f(name) })
 		}
-		return training(b, m.Network, trainable, batch, nil)
+		return training(b, m.Network, trainable, set, nil)
 	}
 }
 
 // decoderStep trains the decoder of a network whose encoder stays as it is, on images or on embeddings.
-func decoderStep(embeddings bool) func(*graph.Backend, int) (*work, error) {
-	return func(b *graph.Backend, batch int) (*work, error) {
+func decoderStep(embeddings bool) func(*graph.Backend, Setting) (*work, error) {
+	return func(b *graph.Backend, set Setting) (*work, error) {
 		m, err := models.Build(models.Config{Architecture: "vit_b", Image: side})
 		if err != nil {
 			return nil, err
@@ -202,21 +222,22 @@ func decoderStep(embeddings bool) func(*graph.Backend, int) (*work, error) {
 			return nil, err
 		}
 		if embeddings {
-			return training(b, m.Halves.Second, trainable, batch, []int{m.Halves.Input})
+			return training(b, m.Halves.Second, trainable, set, []int{m.Halves.Input})
 		}
-		return training(b, m.Network, trainable, batch, nil)
+		return training(b, m.Network, trainable, set, nil)
 	}
 }
 
 // training is one step of a network; in is the shape of what it reads for each image where that is no image.
-func training(b *graph.Backend, net graph.Network, trainable func(string) bool, batch int, in []int) (*work, error) {
+func training(b *graph.Backend, net graph.Network, trainable func(string) bool, set Setting, in []int) (*work, error) {
+	batch := set.Batch
 	values := example(batch)
 	inputs := append(models.InputShapes(batch, side), graph.F32(batch, side, side))
 	if in != nil {
 		dims := append([]int{batch}, in...)
 		inputs[0], values[0] = graph.F32(dims...), graph.Floats(noise("embedding", batch*in[0]), dims...)
 	}
-	cfg := graph.StepConfig{Name: "bench", Trainable: trainable, Optimizer: graph.DefaultAdamW()}
+	cfg := graph.StepConfig{Name: "bench", Trainable: trainable, Optimizer: graph.DefaultAdamW(), Precision: set.halves()}
 	st, err := graph.NewStep(b, cfg, inputs, func(s *graph.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
 		out := net(s, graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]})
 		return graph.Mean(s, train.BestDiceBCE(s, out, in[4])), nil
@@ -235,12 +256,21 @@ func training(b *graph.Backend, net graph.Network, trainable func(string) bool, 
 		w.free()
 		return nil, err
 	}
-	values = append(values, graph.Floats(disc(batch), batch, side, side))
+	// A training delivers its batches while the step before runs.
+	values, err = b.Deliver(append(values, graph.Floats(disc(batch), batch, side, side)))
+	if err != nil {
+		w.free()
+		return nil, err
+	}
+	w.free = func() { st.Free(); placed.Free(); graph.Release(values) }
 	calls := uint64(0)
-	w.run = func() error {
+	w.run = func() (time.Duration, error) {
 		calls++
-		_, err := st.Run(context.Background(), 1e-4, calls, values...)
-		return err
+		r, err := st.Run(context.Background(), 1e-4, calls, values...)
+		if err != nil {
+			return 0, err
+		}
+		return r.Device, nil
 	}
 	return w, nil
 }

@@ -47,6 +47,10 @@ func Least(lines []Line) []Line {
 		if l.Best < o.Best {
 			o.Best, o.Others = l.Best, l.Others
 		}
+		o.Busy, o.Rate = max(o.Busy, l.Busy), max(o.Rate, l.Rate)
+		if l.GPU.Busy > o.GPU.Busy || o.GPU.Samples == 0 {
+			o.GPU = l.GPU
+		}
 		o.CPU, o.Crit, o.Median, o.First = min(o.CPU, l.CPU), min(o.Crit, l.Crit), min(o.Median, l.Median), min(o.First, l.First)
 		o.Reps += l.Reps
 		o.PeakMB = min(o.PeakMB, l.PeakMB)
@@ -55,15 +59,19 @@ func Least(lines []Line) []Line {
 }
 
 func (l Line) sameAs(o Line) bool {
-	return l.Name == o.Name && l.Batch == o.Batch && l.Threads == o.Threads && l.Processor == o.Processor && slices.Equal(l.Options, o.Options)
+	return l.Name == o.Name && l.Batch == o.Batch && l.Numbers() == o.Numbers() && l.Device == o.Device && l.Threads == o.Threads && l.Processor == o.Processor && slices.Equal(l.Options, o.Options)
 }
 
 // Rivals are the lines that measured what a case measures: on the same processor, with as many threads, and with the same batch. A line
-// that does not say how many threads it had is taken to have used all.
+// that does not say how many threads it had is taken to have used all. The peers' scripts compute in float32 on the processor, so a line of ours in
+// another precision or on a GPU has none.
 func (c Case) Rivals(ours Line, peers []Line) []Line {
 	var out []Line
+	if ours.Numbers() != "f32" || ours.Device != "" {
+		return nil
+	}
 	for _, p := range peers {
-		if p.Processor != "" && p.Processor != ours.Processor || p.Batch != c.Batch {
+		if p.Processor != "" && p.Processor != ours.Processor || p.Batch != ours.Batch {
 			continue
 		}
 		if p.Threads == 0 {

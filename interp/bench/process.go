@@ -21,11 +21,11 @@ model m = sam_vit_b(weights: "weights.safetensors") |> adapt(mixture(4))
 `
 
 // firstResult runs whole processes of this program; cold ones find nothing compiled.
-func firstResult(cold bool) func(b *graph.Backend, batch int) (*work, error) {
-	return func(b *graph.Backend, batch int) (*work, error) { return processes(b, batch, cold) }
+func firstResult(cold bool) func(b *graph.Backend, set Setting) (*work, error) {
+	return func(b *graph.Backend, set Setting) (*work, error) { return processes(b, set, cold) }
 }
 
-func processes(b *graph.Backend, batch int, cold bool) (*work, error) {
+func processes(b *graph.Backend, set Setting, cold bool) (*work, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -35,13 +35,13 @@ func processes(b *graph.Backend, batch int, cold bool) (*work, error) {
 		return nil, err
 	}
 	free := func() { os.RemoveAll(dir) }
-	if err := writeFirstResult(dir, batch); err != nil {
+	if err := writeFirstResult(dir, set.Batch); err != nil {
 		free()
 		return nil, err
 	}
 	peak := 0
 	cache := filepath.Join(dir, "cache") // so that the first process of a measurement is the same on every machine
-	run := func() error {
+	run := func() (time.Duration, error) {
 		spec := b.Name()
 		if p := b.Provenance().Plugin; p != "" {
 			spec = "xla:" + p
@@ -51,17 +51,17 @@ func processes(b *graph.Backend, batch int, cold bool) (*work, error) {
 		cmd.Env = append(os.Environ(), "MSEG_CACHE="+cache)
 		if cold {
 			if err := os.RemoveAll(filepath.Join(cache, "programs")); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: %s", err, out)
+			return 0, fmt.Errorf("%w: %s", err, out)
 		}
 		peak = max(peak, peakOf(cmd.ProcessState.SysUsage()))
-		return nil
+		return 0, nil
 	}
 	if !cold {
-		if err := run(); err != nil {
+		if _, err := run(); err != nil {
 			free()
 			return nil, err
 		}
@@ -91,12 +91,13 @@ func writeFirstResult(dir string, batch int) error {
 }
 
 // repeatProcess is Repeat for what happens in processes of its own: CPU times are those of the children.
-func repeatProcess(f func() error, e Effort) (Line, error) {
+func repeatProcess(f func() (time.Duration, error), e Effort) (Line, error) {
 	l := Line{Others: -1, Processor: Processor()}
 	var walls []float64
+	e.begin()
 	for end := time.Now().Add(time.Duration(e.Seconds * float64(time.Second))); len(walls) < max(e.Reps, 1) || time.Now().Before(end); {
 		busy, cpu, start := machineBusy(), childTime(), time.Now()
-		if err := f(); err != nil {
+		if _, err := f(); err != nil {
 			return l, err
 		}
 		wall := time.Since(start).Seconds()

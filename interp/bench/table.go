@@ -3,16 +3,52 @@ package bench
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
-// WriteTable lays measured cases and the peers' lines for each out as a Markdown table. The ratio is that of our time to theirs: below 1 this
-// program is faster.
+// WriteTable lays measured cases out: those of the processor with the peers' lines for each, and a table for every GPU.
+func WriteTable(w io.Writer, ours, peers []Line) error {
+	var b strings.Builder
+	var host []Line
+	var devices []string
+	for _, l := range ours {
+		switch {
+		case l.Device == "":
+			host = append(host, l)
+		case !slices.Contains(devices, l.Device):
+			devices = append(devices, l.Device)
+		}
+	}
+	if len(host) > 0 || len(devices) == 0 {
+		if err := hostTable(&b, host, peers); err != nil {
+			return err
+		}
+	}
+	for _, d := range devices {
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		of := slices.DeleteFunc(slices.Clone(ours), func(l Line) bool { return l.Device != d })
+		if err := deviceTable(&b, of); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// what a line measured, in words.
+func what(l Line) (string, error) {
+	c, err := Find(strings.TrimPrefix(l.Name, "mseg/"))
+	return c.Doc, err
+}
+
+// hostTable is a Markdown table of ours and the peers' lines. The ratio is that of our time to theirs: below 1 this program is faster.
 //
 // Times are estimates for a quiet machine (Line.Estimate). The wall time stands beside them where the machine was quiet, and in brackets with
 // the cores that others used where it was not.
-func WriteTable(w io.Writer, ours, peers []Line) error {
-	var b strings.Builder
+func hostTable(b *strings.Builder, ours, peers []Line) error {
 	b.WriteString("| what | program | s | wall, s | CPU, s | peak MB | ours / theirs |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	row := func(what string, l Line, ratio string) {
 		wall, quiet := l.Wall()
@@ -27,25 +63,79 @@ func WriteTable(w io.Writer, ours, peers []Line) error {
 		for _, o := range l.Options {
 			name += " " + o
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %d | %s |\n", what, name, number(l.Estimate()), text, number(l.CPU), l.PeakMB, ratio)
+		if l.Numbers() != "f32" {
+			name += " " + l.Numbers()
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %d | %s |\n", what, name, number(l.Estimate()), text, number(l.CPU), l.PeakMB, ratio)
 	}
 	for _, l := range ours {
 		c, err := Find(strings.TrimPrefix(l.Name, "mseg/"))
 		if err != nil {
 			return err
 		}
-		what := c.Doc
-		if c.Batch > 1 {
-			what += fmt.Sprintf(", B=%d", c.Batch)
+		text := c.Doc
+		if l.Batch > 1 {
+			text += fmt.Sprintf(", B=%d", l.Batch)
 		}
-		row(what, l, "")
+		if l.Rate > 0 {
+			text += fmt.Sprintf("; computing %.0f %% of the time", 100*l.Busy)
+		}
+		row(text, l, "")
 		for _, p := range c.Rivals(l, peers) {
 			row("", p, fmt.Sprintf("%.2f", l.Estimate()/p.Estimate()))
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return nil
 }
+
+// deviceTable is a Markdown table of what one GPU did. The last column is the speed beside that of the same case and batch in full float32.
+func deviceTable(b *strings.Builder, ours []Line) error {
+	first := ours[0]
+	fmt.Fprintf(b, "%s; %s, PJRT %s", first.Device, first.Versions["plugin"], first.Versions["pjrt"])
+	if sum := first.Versions["plugin_sha256"]; len(sum) >= 12 {
+		fmt.Fprintf(b, ", sha256 %s…", sum[:12])
+	}
+	fmt.Fprintf(b, "; %s. Times are wall times, results waited for.\n\n", first.Versions["go"])
+	b.WriteString("| what | batch | precision | ms an image | images/s | busy | GPU busy | GPU MB | host MB | first call, s | beside f32 |\n")
+	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	last := ""
+	for _, l := range ours {
+		text, err := what(l)
+		if err != nil {
+			return err
+		}
+		if text == last {
+			text = ""
+		} else {
+			last = text
+		}
+		rate := ""
+		if l.Unit == "image" {
+			rate = number(l.PerSecond())
+		}
+		times := ""
+		if i := slices.IndexFunc(ours, func(o Line) bool { return o.Name == l.Name && o.Batch == l.Batch && o.Numbers() == "f32" }); i >= 0 && l.Numbers() != "f32" {
+			times = fmt.Sprintf("%.2f", l.PerSecond()/ours[i].PerSecond())
+		}
+		mb := ""
+		if l.GPU.Samples > 0 {
+			mb = fmt.Sprint(l.GPU.MB)
+		}
+		gpu := ""
+		if l.GPU.Samples > 0 && l.GPU.Busy >= 0 {
+			gpu = percent(l.GPU.Busy)
+		}
+		busy := ""
+		if l.Busy > 0 {
+			busy = percent(l.Busy)
+		}
+		fmt.Fprintf(b, "| %s | %d | %s | %s | %s | %s | %s | %s | %d | %s | %s |\n",
+			text, l.Batch, l.Numbers(), number(1000/l.PerSecond()), rate, busy, gpu, mb, l.PeakMB, number(l.First), times)
+	}
+	return nil
+}
+
+func percent(part float64) string { return fmt.Sprintf("%.0f %%", 100*part) }
 
 // number writes three digits.
 func number(v float64) string {

@@ -11,12 +11,12 @@ import (
 )
 
 // unetCase measures a U-Net: forward, or one training step with Dice and cross-entropy.
-func unetCase(net graph.Network, steps bool) func(*graph.Backend, int) (*work, error) {
-	return func(b *graph.Backend, batch int) (*work, error) {
+func unetCase(net graph.Network, steps bool) func(*graph.Backend, Setting) (*work, error) {
+	return func(b *graph.Backend, set Setting) (*work, error) {
 		if steps {
-			return training(b, net, nil, batch, nil)
+			return training(b, net, nil, set, nil)
 		}
-		return program(b, models.InputShapes(batch, side), example(batch), models.Flat(net))
+		return program(b, set, models.InputShapes(set.Batch, side), example(set.Batch), models.Flat(net))
 	}
 }
 

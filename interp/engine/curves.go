@@ -46,7 +46,7 @@ func (c *curves) event(ev train.Event) {
 			points = append(points, tensorboard.Scalar{Tag: "step/gradient_norm", Value: ev.GradientNorm})
 		}
 		if v := ev.ImagesPerSecond; !math.IsInf(v, 0) {
-			points = append(points, tensorboard.Scalar{Tag: "step/images_per_second", Value: v})
+			points = append(points, tensorboard.Scalar{Tag: "step/images_per_second", Value: v}, tensorboard.Scalar{Tag: "step/busy", Value: ev.Busy})
 		}
 	} else {
 		points = []tensorboard.Scalar{{Tag: "epoch/loss", Value: ev.Loss}}

@@ -28,12 +28,13 @@ import (
 
 // Config is what a run needs beside the script.
 type Config struct {
-	Dir     string // folder of the script: relative files are looked for here first
-	Data    string // data folder, searched second; "" means none
-	Store   string // folder of results; "" means Dir/.mseg
-	Out     string // folder reports are copied to; "" means Dir/<script>.out
-	Backend string // go, xla, xla:PATH or "" (see graph.Open)
-	Script  string // text of the script, shown in reports; "" in the REPL
+	Dir     string         // folder of the script: relative files are looked for here first
+	Data    string         // data folder, searched second; "" means none
+	Store   string         // folder of results; "" means Dir/.mseg
+	Out     string         // folder reports are copied to; "" means Dir/<script>.out
+	Backend string         // go, xla, xla:PATH or "" (see graph.Open)
+	Opened  *graph.Backend // one that is open already, instead of Backend; nil: none
+	Script  string         // text of the script, shown in reports; "" in the REPL
 	Events  func(Event)
 
 	// TensorBoard is a folder for event files of trainings; "" means none. It has no influence on any result.
@@ -51,6 +52,7 @@ type Event struct {
 	Unit  string  `json:"unit,omitempty"` // of Done and Total: steps, cases, images
 	Loss  float64 `json:"loss,omitempty"`
 	Rate  float64 `json:"rate,omitempty"` // images a second
+	Busy  float64 `json:"busy,omitempty"` // part of the time that the device computed, 0 to 1; of a training
 	Text  string  `json:"text,omitempty"`
 }
 
@@ -300,7 +302,9 @@ func (j *Job) note(format string, args ...any) {
 // Backend opens the backend on first use.
 func (e *Engine) Backend() (*graph.Backend, error) {
 	e.backendOnce.Do(func() {
-		e.backend, e.backendErr = graph.Open(e.cfg.Backend)
+		if e.backend = e.cfg.Opened; e.backend == nil {
+			e.backend, e.backendErr = graph.Open(e.cfg.Backend)
+		}
 		if e.backendErr == nil {
 			e.cfg.Events(Event{Kind: "note", Text: "backend: " + e.backend.Reason()})
 		}

@@ -19,6 +19,9 @@ func backendLine(notes any) string {
 		return "not recorded"
 	}
 	s := fmt.Sprintf("%s, %d threads", p.Backend, p.Threads)
+	if p.Device != "" {
+		s = p.Backend + ", " + p.Device
+	}
 	if p.PluginSHA256 != "" {
 		s += fmt.Sprintf(", PJRT %s, plugin sha256 %s", p.PJRT, p.PluginSHA256)
 	} else if !p.SIMD {
@@ -72,7 +75,11 @@ func (j *Job) provenance(n *ir.Node, evals []evalItem) [][2]string {
 			add("backend of "+j.label(x), backendLine(b))
 		}
 		if s, ok := a.Notes["seconds"].(float64); ok {
-			add("time of "+j.label(x), fmt.Sprintf("%.0f s, %v steps, %v samples", s, a.Notes["steps"], a.Notes["samples"]))
+			text := fmt.Sprintf("%.0f s, %v steps, %v samples", s, a.Notes["steps"], a.Notes["samples"])
+			if busy, ok := a.Notes["busy"].(float64); ok && busy > 0 {
+				text += fmt.Sprintf(", computing for %.0f %% of the time", 100*busy)
+			}
+			add("time of "+j.label(x), text)
 		}
 		add("identity of "+j.label(x)+" ("+x.Op+")", store.Short(j.Engine.Key(x)))
 	}

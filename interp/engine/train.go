@@ -235,7 +235,7 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		return nil, err
 	}
 	p := b.Provenance()
-	notes := map[string]any{"backend": p, "seconds": time.Since(start).Seconds(), "steps": res.Steps, "samples": samples.Len()}
+	notes := map[string]any{"backend": p, "seconds": time.Since(start).Seconds(), "steps": res.Steps, "samples": samples.Len(), "busy": res.Busy}
 	return notes, weights.Write(w.Path("weights.safetensors"), params, map[string]string{"format": "pt", "architecture": m.Built.Architecture.Name})
 }
 
@@ -285,7 +285,7 @@ func (j *Job) trainProgress() func(train.Event) {
 		case "compiling":
 			j.event(Event{Kind: "progress", Text: "compiling"})
 		case "training":
-			j.event(Event{Kind: "progress", Done: ev.Step, Total: ev.Steps, Unit: "steps", Loss: ev.Loss, Rate: ev.ImagesPerSecond,
+			j.event(Event{Kind: "progress", Done: ev.Step, Total: ev.Steps, Unit: "steps", Loss: ev.Loss, Rate: ev.ImagesPerSecond, Busy: ev.Busy,
 				Text: fmt.Sprintf("epoch %d/%d", ev.Epoch, ev.Epochs)})
 		case "validating":
 			j.event(Event{Kind: "progress", Done: ev.Step, Total: ev.Steps, Unit: "steps", Loss: ev.Loss, Text: "validating"})
@@ -297,7 +297,7 @@ func (j *Job) trainProgress() func(train.Event) {
 			if ev.Record != nil && ev.Record.Skipped > 0 {
 				text += fmt.Sprintf(" (%d steps skipped: the gradient overflowed)", ev.Record.Skipped)
 			}
-			j.event(Event{Kind: "progress", Done: ev.Step, Total: ev.Steps, Unit: "steps", Loss: ev.Loss, Rate: ev.ImagesPerSecond, Text: text})
+			j.event(Event{Kind: "progress", Done: ev.Step, Total: ev.Steps, Unit: "steps", Loss: ev.Loss, Rate: ev.ImagesPerSecond, Busy: ev.Busy, Text: text})
 		}
 	}
 }

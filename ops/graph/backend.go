@@ -38,9 +38,14 @@ type Provenance struct {
 	Plugin       string `json:"plugin,omitempty"`        // path of the PJRT plugin
 	PluginSHA256 string `json:"plugin_sha256,omitempty"` // of the plugin
 	PJRT         string `json:"pjrt_api,omitempty"`      // version of its interface
+	Device       string `json:"device,omitempty"`        // what computes, where that is not the processor of the host
+	TF32         bool   `json:"tf32,omitempty"`          // it may multiply float32 with 10 bits of mantissa
 	Threads      int    `json:"threads"`
 	SIMD         bool   `json:"simd"` // of the go backend's matrix product
 }
+
+// Accelerated says whether programs run on a device of their own, beside the processor and memory of the host.
+func (b *Backend) Accelerated() bool { return !b.onHost() }
 
 // Name is "go" or "xla".
 func (b *Backend) Name() string { return b.kind }
@@ -69,14 +74,22 @@ func Open(spec string) (*Backend, error) { return OpenWith(spec, Options{}) }
 
 // Options are what can be chosen about a backend besides which it is.
 type Options struct {
-	// TF32 lets a GPU multiply float32 with 10 bits of mantissa. Results then
-	// differ from the CPU's in the fourth digit. It says nothing to other
-	// devices.
+	// TF32 lets an NVIDIA GPU multiply float32 with 10 bits of mantissa. Results
+	// then differ from the CPU's in the fourth digit. Opening anything else with
+	// it is an error.
 	TF32 bool
 }
 
 // OpenWith is Open with options.
 func OpenWith(spec string, opt Options) (*Backend, error) {
+	b, err := open(spec, opt)
+	if err == nil && opt.TF32 && !b.facts.TF32 {
+		return nil, fmt.Errorf("tf32 is a format of NVIDIA GPUs; backend %s computes on something else", b.Description())
+	}
+	return b, err
+}
+
+func open(spec string, opt Options) (*Backend, error) {
 	switch {
 	case spec == "go":
 		return openGo("asked for"), nil

@@ -39,7 +39,7 @@ func CheckGradient(b *Backend, build Build, params *Params, seed uint64, trainin
 	defer code.free()
 	var worst, scale float64
 	for direction := range uint64(3) {
-		results, err := code.run(context.Background(), device, seed+direction, inputs, nil)
+		results, _, err := code.run(context.Background(), device, seed+direction, inputs, nil)
 		if err != nil {
 			return 0, err
 		}

@@ -78,7 +78,7 @@ var freeMemory = func() int64 {
 
 // onHost says whether programs of the backend live in the memory of the host.
 func (b *Backend) onHost() bool {
-	return b.kind == "go" || strings.Contains(strings.ToLower(b.facts.Plugin), "cpu")
+	return b.kind == "go" || cpuPlugin(b.facts.Plugin)
 }
 
 // fits returns a MemoryError if so many bytes are plainly not to be had.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -18,6 +19,9 @@ type ProgramConfig struct {
 	Training bool                   // dropout acts
 	Taps     func(name string) bool // which activations to return besides the outputs; nil for none
 	Float64  bool                   // compute in float64, for checks against references
+
+	// Precision is the type in which matrix products and convolutions are computed; see [Precision].
+	Precision Precision
 }
 
 // AllTaps asks a program for every named activation.
@@ -39,11 +43,17 @@ type Program struct {
 type Result struct {
 	Outputs []*Tensor
 	Taps    map[string]*Tensor
+
+	// Device is the time that the device took, as seen from the host: from when it was given the program until a result was there.
+	Device time.Duration
 }
 
 // NewProgram builds and compiles. On XLA this takes seconds for a large
 // network and cannot be interrupted.
 func NewProgram(b *Backend, cfg ProgramConfig, inputs []Shape, build Build) (*Program, error) {
+	if err := cfg.check(b); err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
+	}
 	p := &Program{b: b, name: cfg.Name}
 	float := dtypes.Float32
 	if cfg.Float64 {
@@ -52,6 +62,7 @@ func NewProgram(b *Backend, cfg ProgramConfig, inputs []Shape, build Build) (*Pr
 	var err error
 	p.code, err = compile(b, cfg.Name, inputs, float, func(c *construction) []*Node {
 		c.training, c.wantTap = cfg.Training, cfg.Taps
+		c.compute(cfg.Precision)
 		outputs := slices.Clone(build(c.root(), c.inputs(inputs)))
 		p.outs, p.specs = len(outputs), c.specs
 		for _, t := range c.taps {
@@ -71,6 +82,13 @@ func NewProgram(b *Backend, cfg ProgramConfig, inputs []Shape, build Build) (*Pr
 	return p, nil
 }
 
+func (cfg ProgramConfig) check(b *Backend) error {
+	if half := cfg.Precision == BF16 || cfg.Precision == F16; half && cfg.Float64 {
+		return fmt.Errorf("precision %s and float64 were asked for at once", cfg.Precision)
+	}
+	return cfg.Precision.Check(b)
+}
+
 // Specs lists the parameters in order of creation.
 func (p *Program) Specs() []Spec { return slices.Clone(p.specs) }
 
@@ -78,7 +96,7 @@ func (p *Program) Specs() []Spec { return slices.Clone(p.specs) }
 // ignored by a program without any. A call that has begun is not interrupted:
 // ctx is looked at before.
 func (p *Program) Call(ctx context.Context, params *DeviceParams, seed uint64, inputs ...Value) (*Result, error) {
-	results, err := p.code.run(ctx, params, seed, inputs, nil)
+	results, began, err := p.code.run(ctx, params, seed, inputs, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -88,6 +106,9 @@ func (p *Program) Call(ctx context.Context, params *DeviceParams, seed uint64, i
 		data, err := download(t)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
+		if i == 0 {
+			r.Device = time.Since(began)
 		}
 		host := &Tensor{Dims: slices.Clone(t.Shape().Dimensions), Data: data}
 		if i < p.outs {
@@ -101,7 +122,7 @@ func (p *Program) Call(ctx context.Context, params *DeviceParams, seed uint64, i
 
 // Call64 is Call for a program in float64: its outputs, without the activations, as they were computed.
 func (p *Program) Call64(ctx context.Context, params *DeviceParams, seed uint64, inputs ...Value) ([][]float64, error) {
-	results, err := p.code.run(ctx, params, seed, inputs, nil)
+	results, _, err := p.code.run(ctx, params, seed, inputs, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -196,16 +217,19 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 // run executes the graph. extra supplies arguments that are neither inputs nor
 // parameters nor random tensors. Arguments stay the caller's, but for those
 // whose memory results take: they are no tensors any more once the program has
-// begun, and if it fails then, the error is a goneError.
-func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, inputs []Value, extra func(f feed) (*tensors.Tensor, error)) ([]*tensors.Tensor, error) {
+// begun, and if it fails then, the error is a goneError. Devices compute while
+// the host goes on: the results may not be there yet when it returns, and are
+// waited for where one is downloaded. began is when the device was given the
+// work.
+func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, inputs []Value, extra func(f feed) (*tensors.Tensor, error)) (results []*tensors.Tensor, began time.Time, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, began, err
 	}
 	if err := x.checkInputs(inputs); err != nil {
-		return nil, err
+		return nil, began, err
 	}
 	if params != nil && params.b != x.b {
-		return nil, fmt.Errorf("the parameters were placed on backend %s, the program runs on %s", params.b.Name(), x.b.Name())
+		return nil, began, fmt.Errorf("the parameters were placed on backend %s, the program runs on %s", params.b.Name(), x.b.Name())
 	}
 	var temporary []*tensors.Tensor
 	defer func() { finalize(temporary) }()
@@ -215,6 +239,10 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 		var err error
 		switch f.kind {
 		case feedInput:
+			if on := inputs[f.index].on; on != nil {
+				args[i] = on.t
+				continue
+			}
 			args[i], err = x.input(inputs[f.index])
 			temporary = append(temporary, args[i])
 		case feedDraw:
@@ -227,14 +255,14 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 			temporary = append(temporary, args[i])
 		case feedParam:
 			if params == nil {
-				return nil, fmt.Errorf("parameter %q is needed, but no parameters were given", f.name)
+				return nil, began, fmt.Errorf("parameter %q is needed, but no parameters were given", f.name)
 			}
 			args[i], err = params.tensor(f.name, x.float, f.dims)
 		default:
 			args[i], err = extra(f)
 		}
 		if err != nil {
-			return nil, err
+			return nil, began, err
 		}
 	}
 	buffers, gives := make([]compute.Buffer, len(args)), make([]bool, len(args))
@@ -254,12 +282,12 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 				err = &goneError{err}
 			}
 			if err != nil {
-				return nil, err
+				return nil, began, err
 			}
 		}
 	}
-	var results []*tensors.Tensor
-	err := caught(func() {
+	began = time.Now()
+	err = caught(func() {
 		out, err := x.exec.Execute(buffers, gives, 0)
 		for _, b := range out {
 			if err == nil {
@@ -274,13 +302,13 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 	})
 	runtime.KeepAlive(args) // they keep what views show
 	if err == nil {
-		return results, nil
+		return results, began, nil
 	}
 	finalize(results)
 	if err = x.b.shortage(err); x.gives != nil {
 		err = &goneError{err}
 	}
-	return nil, err
+	return nil, began, err
 }
 
 func (x *code) checkInputs(inputs []Value) error {
@@ -289,11 +317,17 @@ func (x *code) checkInputs(inputs []Value) error {
 	}
 	for i, v := range inputs {
 		want := x.inputs[i]
-		n := len(v.Floats)
-		if want.Integer {
-			n = len(v.Ints)
+		if v.on != nil {
+			switch {
+			case v.on.t == nil:
+				return fmt.Errorf("input %d has been released", i)
+			case v.on.b != x.b:
+				return fmt.Errorf("input %d was delivered to backend %s, the program runs on %s", i, v.on.b.Name(), x.b.Name())
+			case x.float != dtypes.Float32:
+				return fmt.Errorf("input %d was delivered as float32, the program computes in %s", i, x.float)
+			}
 		}
-		given := Shape{Dims: v.Dims, Integer: v.Ints != nil}
+		given, n := v.shape()
 		if given.Integer != want.Integer || !slices.Equal(v.Dims, want.Dims) || n != size(want.Dims) {
 			return fmt.Errorf("input %d is %v with %d values, %v is declared", i, given, n, want)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/gomlx/compute/dtypes"
 	gx "github.com/gomlx/gomlx/core/graph"
@@ -96,6 +97,9 @@ type StepResult struct {
 	// updated but the loss scale.
 	Skipped bool
 	Outputs []*Tensor // of the objective, integers and truth values as floats
+
+	// Device is the time that the device took, as seen from the host: from when it was given the step until the loss was there.
+	Device time.Duration
 }
 
 // ErrLost is the cause when parameters and optimiser have gone with an update
@@ -240,7 +244,7 @@ func (st *Step) gradient(ctx context.Context, share float64, seed uint64, inputs
 		return nil, 0, nil, err
 	}
 	defer free()
-	results, err := st.code.run(ctx, st.params, seed, inputs, feeds)
+	results, began, err := st.code.run(ctx, st.params, seed, inputs, feeds)
 	if err != nil {
 		return nil, 0, nil, fmt.Errorf("%s: %w", st.cfg.Name, err)
 	}
@@ -259,6 +263,7 @@ func (st *Step) gradient(ctx context.Context, share float64, seed uint64, inputs
 			return nil, 0, grads, err
 		}
 	}
+	r.Device = time.Since(began) // the update before, which nothing waited for, is in it where the device works beside the host
 	if r.Outputs, err = outputs(results[after:]); st.loose > 0 {
 		// The C library places a program's room anew until what lies between has found its place; what was left behind
 		// would stay beside it for good.

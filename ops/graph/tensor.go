@@ -41,6 +41,8 @@ type Value struct {
 	Dims   []int
 	Floats []float32
 	Ints   []int32
+
+	on *delivered // instead of either: see Backend.Deliver
 }
 
 // Floats is an input of real numbers.

@@ -280,7 +280,7 @@ func (st *Step) update(ctx context.Context, rate float64, r *StepResult, grads [
 		return err
 	}
 	defer free()
-	results, err := st.apply.run(ctx, st.params, 0, nil, feeds)
+	results, _, err := st.apply.run(ctx, st.params, 0, nil, feeds)
 	if err != nil {
 		var gone *goneError
 		if errors.As(err, &gone) {

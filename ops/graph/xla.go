@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/go-xla/compute/xla"
 	"github.com/gomlx/go-xla/pjrt"
 	gx "github.com/gomlx/gomlx/core/graph"
@@ -57,7 +58,7 @@ var (
 // keepPrograms lets compiled programs stay for the next process. It is for the CPU only: what a GPU's program depends on besides the plugin
 // has not been tried. Under XLA_FLAGS every program is compiled, since they may ask to see that.
 func keepPrograms(path, sum string) {
-	if !isCPU(path) || os.Getenv("XLA_FLAGS") != "" {
+	if !cpuPlugin(path) || os.Getenv("XLA_FLAGS") != "" {
 		return
 	}
 	threads, err := clientThreads()
@@ -77,9 +78,6 @@ func keepPrograms(path, sum string) {
 	}
 }
 
-// isCPU says whether a plugin computes on the CPU. go-xla decides by the same name.
-func isCPU(path string) bool { return strings.Contains(strings.ToLower(filepath.Base(path)), "cpu") }
-
 // openVerified opens a plugin that is known to be sound.
 func openVerified(path string, opt Options) (*Backend, error) {
 	threads, err := clientThreads()
@@ -87,12 +85,15 @@ func openVerified(path string, opt Options) (*Backend, error) {
 		return nil, err
 	}
 	config, options := path, pjrt.NamedValuesMap{}
-	if isCPU(path) {
+	switch {
+	case cpuPlugin(path):
 		// One device: with several, the CPU client splits its threads.
 		options["cpu_device_count"] = int64(1)
-	} else if !opt.TF32 {
-		// Full float32 products, so that results agree with the CPU's.
-		config += ",tf32=false"
+	case CUDAPlugin(path):
+		config += fmt.Sprintf(",tf32=%t", opt.TF32)
+		if err := prepareCUDA(path, opt.TF32); err != nil {
+			return nil, err
+		}
 	}
 	b := &Backend{kind: "xla", release: giveBackMemory}
 	var version string
@@ -124,6 +125,10 @@ func openVerified(path string, opt Options) (*Backend, error) {
 	b.facts = Provenance{
 		Backend: "xla", Plugin: path, PJRT: version, Threads: threads, SIMD: simd,
 		Description: fmt.Sprintf("XLA through PJRT %s, %d threads (%s)", version, threads, filepath.Base(path)),
+	}
+	if b.Accelerated() {
+		b.facts.Device, b.facts.TF32 = deviceName(b.engine, path), CUDAPlugin(path) && opt.TF32
+		b.facts.Description = fmt.Sprintf("%s through PJRT %s (%s)", b.facts.Device, version, filepath.Base(path))
 	}
 	return b, nil
 }
@@ -163,4 +168,16 @@ func probe(w io.Writer, path string) error {
 	}
 	fmt.Fprintf(w, "PJRT %s\n", b.facts.PJRT)
 	return nil
+}
+
+// deviceName is that of the first device: the driver's name for an NVIDIA GPU, else what the plugin calls it.
+func deviceName(engine compute.Backend, path string) string {
+	if CUDAPlugin(path) {
+		if g, err := NVIDIA(context.Background()); err == nil {
+			return g.String()
+		}
+	}
+	name, _, _ := strings.Cut(engine.DeviceDescription(0), " [processId=")
+	name, _, _ = strings.Cut(name, "\n")
+	return name
 }

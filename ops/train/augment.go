@@ -69,13 +69,37 @@ func draw(r *rand.Rand, limits [2]float64) float64 {
 // to last pixel as everywhere; a movement that would leave nothing of a target
 // is not made.
 func (a Augment) apply(r *rand.Rand, e *Example, side int) {
+	a.applyTo(r, e, side, planeOf(e.Image))
+}
+
+// planeOf is one channel of an image whose three are the same, as most medical
+// ones are: what is computed for one holds for all, to the bit. nil for others.
+func planeOf(image []float32) []float32 {
+	plane := make([]float32, len(image)/3)
+	for i := range plane {
+		p := image[3*i : 3*i+3]
+		bits := math.Float32bits(p[0])
+		if bits != math.Float32bits(p[1]) || bits != math.Float32bits(p[2]) {
+			return nil
+		}
+		plane[i] = p[0]
+	}
+	return plane
+}
+
+// applyTo computes on one channel, if there is a plane, and else on three.
+func (a Augment) applyTo(r *rand.Rand, e *Example, side int, plane []float32) {
+	image, channels := e.Image, 3
+	if plane != nil {
+		image, channels = plane, 1
+	}
 	if m, moves := a.movement(r, side); moves {
 		target := make([]uint8, len(e.Target))
 		m.nearest(e.Target, target, side)
 		if box, ok := boundingBox(target, side); ok || !slices.ContainsFunc(e.Target, func(v uint8) bool { return v != 0 }) {
-			image := make([]float32, len(e.Image))
-			m.bilinear(e.Image, image, side)
-			copy(e.Image, image)
+			moved := make([]float32, len(image))
+			m.bilinear(image, moved, side, channels)
+			copy(image, moved)
 			copy(e.Target, target)
 			e.Box = box
 			if e.Guess != nil {
@@ -87,9 +111,9 @@ func (a Augment) apply(r *rand.Rand, e *Example, side int) {
 	}
 	if a.Blur > 0 {
 		// Before the noise, which an optical system or a reconstruction does not blur.
-		blur(e.Image, side, a.Blur*r.Float64())
+		blur(image, side, channels, a.Blur*r.Float64())
 	}
-	a.intensity(r, e.Image)
+	a.intensity(r, image, e.Image)
 }
 
 // movement is an affine map from places in the new image to places in the old
@@ -143,8 +167,8 @@ func (m movement) nearest(from, to []uint8, side int) {
 	}
 }
 
-// bilinear moves an image of three channels; what comes from outside is black.
-func (m movement) bilinear(from, to []float32, side int) {
+// bilinear moves an image; what comes from outside is black.
+func (m movement) bilinear(from, to []float32, side, channels int) {
 	for y := range side {
 		for x := range side {
 			fx, fy := m.at(x, y)
@@ -161,17 +185,24 @@ func (m movement) bilinear(from, to []float32, side int) {
 				if k&2 == 2 {
 					wy = dy
 				}
-				for c := range 3 {
-					to[(y*side+x)*3+c] += wx * wy * from[(corner.y*side+corner.x)*3+c]
+				w, pixel, source := wx*wy, (y*side+x)*channels, (corner.y*side+corner.x)*channels
+				for c := range channels {
+					to[pixel+c] += w * from[source+c]
 				}
 			}
 		}
 	}
 }
 
-// intensity changes grey values and keeps them within 0..255.
-func (a Augment) intensity(r *rand.Rand, image []float32) {
+// intensity changes grey values and keeps them within 0..255. from is the image,
+// or a channel that stands for all three of it; to is the image. Noise is drawn
+// for each channel.
+func (a Augment) intensity(r *rand.Rand, from, to []float32) {
+	each := len(to) / len(from) // values of the image for one of from
 	if !on(a.Gain) && !on(a.Bias) && !on(a.Gamma) && a.Noise == 0 {
+		for i := range to {
+			to[i] = from[i/each]
+		}
 		return
 	}
 	gain, bias, gamma, noise := 1.0, 0.0, 1.0, 0.0
@@ -188,19 +219,24 @@ func (a Augment) intensity(r *rand.Rand, image []float32) {
 		noise = a.Noise * r.Float64()
 	}
 	mean := 0.0
-	for _, v := range image {
-		mean += float64(v)
+	for _, v := range from {
+		for range each { // added as often as it stands in the image: rounding is the same
+			mean += float64(v)
+		}
 	}
-	mean /= float64(len(image))
-	for i, v := range image {
+	mean /= float64(len(to))
+	for i, v := range from {
 		w := mean + gain*(float64(v)-mean) + bias
 		if gamma != 1 {
 			w = 255 * math.Pow(min(max(w/255, 0), 1), gamma)
 		}
-		if noise > 0 {
-			w += noise * r.NormFloat64()
+		for c := range each {
+			noisy := w
+			if noise > 0 {
+				noisy += noise * r.NormFloat64()
+			}
+			to[i*each+c] = float32(min(max(noisy, 0), 255))
 		}
-		image[i] = float32(min(max(w, 0), 255))
 	}
 }
 

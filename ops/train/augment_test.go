@@ -160,3 +160,38 @@ func TestSchedules(t *testing.T) {
 		}
 	}
 }
+
+// What is computed on one channel of a grey image is what three would give, to the bit; a coloured one has no such channel.
+func TestGreyImagesAreAugmentedOnOneChannel(t *testing.T) {
+	for name, a := range map[string]Augment{
+		"everything": {FlipHorizontal: 0.5, FlipVertical: 0.5, Rotate: 20, Scale: [2]float64{0.8, 1.2}, Gain: [2]float64{0.8, 1.2}, Bias: [2]float64{-20, 20},
+			Gamma: [2]float64{0.8, 1.2}, Noise: 20, Blur: 2},
+		"movement alone": {Rotate: 20},
+		"blur alone":     {Blur: 2},
+		"noise alone":    {Noise: 30},
+		"no noise":       {Gain: [2]float64{0.5, 2}, Gamma: [2]float64{0.5, 2}},
+	} {
+		for seed := range uint64(5) {
+			one, three := sample(t, int(seed)), sample(t, int(seed))
+			plane := planeOf(one.Image)
+			if plane == nil {
+				t.Fatal("the sample is not grey")
+			}
+			a.applyTo(rand.New(rand.NewPCG(seed, 1)), one, side, plane)
+			a.applyTo(rand.New(rand.NewPCG(seed, 1)), three, side, nil)
+			if !slices.Equal(one.Image, three.Image) || !slices.Equal(one.Target, three.Target) || one.Box != three.Box {
+				t.Errorf("%s, seed %d: one channel gives another image than three", name, seed)
+			}
+			if fresh := sample(t, int(seed)); name != "movement alone" && slices.Equal(one.Image, fresh.Image) {
+				t.Errorf("%s, seed %d: nothing changed", name, seed)
+			}
+		}
+	}
+	for i := range 3 {
+		coloured := sample(t, 0)
+		coloured.Image[60+i]++
+		if planeOf(coloured.Image) != nil {
+			t.Errorf("an image whose channel %d differs is taken for grey", i)
+		}
+	}
+}

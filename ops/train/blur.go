@@ -2,11 +2,11 @@ package train
 
 import "math"
 
-// blur convolves an image of three channels with a Gaussian of the given
+// blur convolves an image with a Gaussian of the given
 // standard deviation in pixels, sampled at whole pixels up to 4 deviations away
 // and normalised to sum 1: scipy.ndimage.gaussian_filter with mode "nearest",
 // the edge's pixels being repeated outwards.
-func blur(image []float32, side int, sigma float64) {
+func blur(image []float32, side, channels int, sigma float64) {
 	weights := gaussian(sigma)
 	if len(weights) == 1 {
 		return
@@ -25,13 +25,13 @@ func blur(image []float32, side int, sigma float64) {
 		}
 	}
 	for i := range side {
-		for c := range 3 {
-			along(i*side*3+c, 3) // row i
+		for c := range channels {
+			along(i*side*channels+c, channels) // row i
 		}
 	}
 	for i := range side {
-		for c := range 3 {
-			along(i*3+c, side*3) // column i
+		for c := range channels {
+			along(i*channels+c, side*channels) // column i
 		}
 	}
 }

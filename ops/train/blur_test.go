@@ -40,7 +40,7 @@ func TestBlurIsAGaussian(t *testing.T) {
 			e.Image[i] = float32(math.Mod(float64(e.Image[i])*float64(1+i%3), 256))
 		}
 		want := blurred(e.Image, sigma)
-		blur(e.Image, side, sigma)
+		blur(e.Image, side, 3, sigma)
 		for i, v := range e.Image {
 			if math.Abs(float64(v)-want[i]) > 1e-3 {
 				t.Fatalf("deviation %g: value %d is %g, want %g", sigma, i, v, want[i])
@@ -53,7 +53,7 @@ func TestBlurOfAPointHasItsDeviation(t *testing.T) {
 	const wide = 41
 	image := make([]float32, wide*wide*3)
 	image[(20*wide+20)*3+1] = 1000
-	blur(image, wide, 2)
+	blur(image, wide, 3, 2)
 	var sum, second float64
 	for y := range wide {
 		for x := range wide {
@@ -74,7 +74,7 @@ func TestBlurOfTheAugmentation(t *testing.T) {
 	e, before := sample(t, 3), sample(t, 3)
 	Augment{Blur: 2}.apply(rand.New(rand.NewPCG(5, 5)), e, side)
 	sigma := 2 * rand.New(rand.NewPCG(5, 5)).Float64()
-	blur(before.Image, side, sigma)
+	blur(before.Image, side, 3, sigma)
 	if !slices.Equal(e.Image, before.Image) {
 		t.Error("the deviation is not drawn from U(0, 2)")
 	}

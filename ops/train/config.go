@@ -94,8 +94,9 @@ type Event struct {
 	Loss            float64 // of the step; of the epoch at its end
 	GradientNorm    float64
 	Rate            float64
-	Skipped         bool // the gradient overflowed in half precision, nothing was updated
-	ImagesPerSecond float64
+	Skipped         bool    // the gradient overflowed in half precision, nothing was updated
+	ImagesPerSecond float64 // since the last step; at the end of an epoch, of the epoch with its validation
+	Busy            float64 // part of that time that the device computed, 0 to 1; the rest it waited
 	Record          *Record // at the end of an epoch
 }
 

@@ -14,8 +14,9 @@ func batchBytes(count, side int) int64 {
 	return int64(count) * int64(side) * int64(side) * 4 * 4
 }
 
-// fits checks that the batches themselves find a place: two are filled in turn
-// while a third copy is with the device.
+// fits checks that the batches themselves find a place: two are with the device,
+// whose memory may be the host's, while a third is filled. The room of single
+// samples that are worked on is left out.
 func (c *Config) fits() error {
 	return c.explained(graph.FitsHost(3 * batchBytes(c.BatchSize, c.Size)))
 }

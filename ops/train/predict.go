@@ -3,7 +3,9 @@ package train
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
+	"time"
 
 	"github.com/mseg-lang/mseg/ops/graph"
 )
@@ -91,6 +93,7 @@ func Dice(logits []float32, target []uint8) float64 {
 
 // Predictor runs a network on batches of one fixed size.
 type Predictor struct {
+	b           *graph.Backend
 	program     *graph.Program
 	size, batch int
 	input       int // see Config.Input
@@ -133,7 +136,7 @@ func NewPromptedPredictor(b *graph.Backend, net graph.Network, c PredictorConfig
 	if err := c.Refine.Check(); err != nil {
 		return nil, err
 	}
-	p := &Predictor{size: c.Size, input: c.Input, batch: c.Batch, selection: c.Select, points: c.Points}
+	p := &Predictor{b: b, size: c.Size, input: c.Input, batch: c.Batch, selection: c.Select, points: c.Points}
 	if c.Refine.Rounds > 0 {
 		if c.MaskSide < 1 {
 			return nil, fmt.Errorf("this network takes no mask prompts, so its answers cannot be refined")
@@ -141,7 +144,7 @@ func NewPromptedPredictor(b *graph.Backend, net graph.Network, c PredictorConfig
 		p.low = true
 		p.refiner = &refiner{Refinement: c.Refine, start: c.Points, side: c.MaskSide}
 	}
-	err := smaller(graph.FitsHost(2*batchBytes(c.Batch, c.Size)), c.Batch, c.Size)
+	err := smaller(graph.FitsHost(6*batchBytes(c.Batch, c.Size)), c.Batch, c.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -193,50 +196,88 @@ func (p *Predictor) Free() {
 
 // Predict answers every sample of the source, in order, and hands each to
 // yield with its number and the example it belongs to, which is valid until
-// yield returns. The first error, yield's included, ends it.
+// yield returns. The first error, yield's included, ends it. The source is asked
+// from another goroutine, as further batches are prepared meanwhile.
 func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, source Source, yield func(i int, e *Example, answer *Prediction) error) error {
+	_, err := p.predict(ctx, params, source, yield)
+	return err
+}
+
+// predict is Predict, and says how long the device computed.
+func (p *Predictor) predict(ctx context.Context, params *graph.DeviceParams, source Source, yield func(i int, e *Example, answer *Prediction) error) (device time.Duration, err error) {
 	if source.Len() == 0 {
-		return errEmpty
+		return 0, errEmpty
 	}
 	in := newBatch(p.batch, p.size, p.input, p.points)
-	examples := make([]Example, 0, p.batch)
-	answers := make([]*Prediction, 0, p.batch)
+	batches := ahead(ctx, p.b, p.portions(source.Len()), func(ctx context.Context, part portion) (prepared, []graph.Value, error) {
+		examples, err := p.fill(ctx, in, source, part.samples)
+		return prepared{examples: examples}, in.inputs(p.size, p.input), err
+	})
+	defer batches.close()
 	for start := 0; start < source.Len(); start += p.batch {
-		samples := make([]int, min(p.batch, source.Len()-start))
-		for k := range samples {
-			samples[k] = start + k
-		}
-		examples, answers = examples[:0], answers[:0]
-		still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
-		err := in.fill(ctx, source, samples, p.size, still, func(i int, e *Example) {
-			p.points.draw(e, p.size, func(purpose string) *rand.Rand { return graph.Stream(0, fmt.Sprintf("%s of sample %d", purpose, i)) })
-			kept := *e
-			kept.Image = append([]float32(nil), e.Image...)
-			kept.Target = append([]uint8(nil), e.Target...)
-			examples = append(examples, kept)
-		})
+		next, err := batches.next(ctx)
 		if err != nil {
-			return err
+			return device, smaller(err, p.batch, p.size)
 		}
-		r, err := p.program.Call(ctx, params, 0, in.inputs(p.size, p.input)...)
+		own := next.examples
+		answers, took, err := p.answers(ctx, params, next.inputs, own)
+		batches.done(next)
+		device += took
 		if err != nil {
-			return smaller(err, p.batch, p.size)
+			return device, smaller(err, p.batch, p.size)
 		}
-		for k := range samples {
-			answers = append(answers, p.answer(r, k, examples[k].Target))
-		}
-		if p.refiner != nil {
-			if err := p.refine(ctx, params, in, examples, answers); err != nil {
-				return err
-			}
-		}
-		for k := range samples {
-			if err := yield(start+k, &examples[k], answers[k]); err != nil {
-				return err
+		for k := range own {
+			if err := yield(start+k, &own[k], answers[k]); err != nil {
+				return device, err
 			}
 		}
 	}
-	return nil
+	return device, nil
+}
+
+// answers runs the network on a batch that lies on the device, and refines what it says.
+func (p *Predictor) answers(ctx context.Context, params *graph.DeviceParams, inputs []graph.Value, examples []Example) ([]*Prediction, time.Duration, error) {
+	r, err := p.program.Call(ctx, params, 0, inputs...)
+	if err != nil {
+		return nil, 0, err
+	}
+	answers := make([]*Prediction, len(examples))
+	for k := range examples {
+		answers[k] = p.answer(r, k, examples[k].Target)
+	}
+	if p.refiner == nil {
+		return answers, r.Device, nil
+	}
+	more, err := p.refine(ctx, params, inputs, examples, answers)
+	return answers, r.Device + more, err
+}
+
+// portions are the samples of a source in order.
+func (p *Predictor) portions(count int) iter.Seq[portion] {
+	return func(yield func(portion) bool) {
+		for start := 0; start < count; start += p.batch {
+			samples := make([]int, min(p.batch, count-start))
+			for k := range samples {
+				samples[k] = start + k
+			}
+			if !yield(portion{samples: samples}) {
+				return
+			}
+		}
+	}
+}
+
+// fill assembles a batch and returns copies of its examples.
+func (p *Predictor) fill(ctx context.Context, in *batch, source Source, samples []int) ([]Example, error) {
+	kept := make([]Example, len(samples))
+	still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
+	err := in.fill(ctx, source, samples, p.size, preparers(p.b), still, func(k, i int, e *Example) {
+		p.points.draw(e, p.size, func(purpose string) *rand.Rand { return graph.Stream(0, fmt.Sprintf("%s of sample %d", purpose, i)) })
+		kept[k] = *e
+		kept[k].Image = append([]float32(nil), e.Image...)
+		kept[k].Target = append([]uint8(nil), e.Target...)
+	})
+	return kept, err
 }
 
 // answer cuts one sample out of a batch's result and chooses its mask.
@@ -265,11 +306,11 @@ func row(t *graph.Tensor, k int) []float32 {
 }
 
 // meanDice predicts a source and averages the Dice of the selected masks.
-func (p *Predictor) meanDice(ctx context.Context, params *graph.DeviceParams, source Source) (float64, error) {
+func (p *Predictor) meanDice(ctx context.Context, params *graph.DeviceParams, source Source) (dice float64, device time.Duration, err error) {
 	sum := 0.0
-	err := p.Predict(ctx, params, source, func(_ int, e *Example, a *Prediction) error {
+	device, err = p.predict(ctx, params, source, func(_ int, e *Example, a *Prediction) error {
 		sum += Dice(a.Mask(a.Chosen), e.Target)
 		return nil
 	})
-	return sum / float64(source.Len()), err
+	return sum / float64(source.Len()), device, err
 }

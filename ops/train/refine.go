@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"time"
 
 	"github.com/mseg-lang/mseg/ops/graph"
 )
@@ -91,18 +93,18 @@ func (r *refiner) free() {
 }
 
 // refine goes through the rounds for a batch whose first answers are given;
-// answers are replaced.
-func (p *Predictor) refine(ctx context.Context, params *graph.DeviceParams, in *batch, examples []Example, answers []*Prediction) error {
+// answers are replaced. inputs are those of the batch, on the device. It returns
+// how long the device computed.
+func (p *Predictor) refine(ctx context.Context, params *graph.DeviceParams, inputs []graph.Value, examples []Example, answers []*Prediction) (device time.Duration, err error) {
 	r := p.refiner
 	streams := make([]*rand.Rand, len(examples))
 	for k, e := range examples {
 		streams[k] = graph.Stream(r.Seed, "clicks of "+e.Name)
 	}
-	count, cells := len(in.weight), r.side*r.side
+	count, cells := p.batch, r.side*r.side
 	points, labels := make([][]float32, count), make([][]int32, count)
-	for k := range examples {
-		points[k] = append(points[k], in.points[2*k*r.start.Count():2*(k+1)*r.start.Count()]...)
-		labels[k] = append(labels[k], in.labels[k*r.start.Count():(k+1)*r.start.Count()]...)
+	for k, e := range examples {
+		points[k], labels[k] = slices.Clone(e.Points), slices.Clone(e.Labels)
 	}
 	done := make([]bool, len(examples))
 	for round := 1; round <= r.Rounds; round++ {
@@ -124,22 +126,22 @@ func (p *Predictor) refine(ctx context.Context, params *graph.DeviceParams, in *
 			}
 		}
 		if open == 0 {
-			return nil
+			return device, nil
 		}
-		values := in.inputs(p.size, p.input)[:4]
-		values = append(values, graph.Floats(flat(points), count, prompts.Count(), 2), graph.Ints(flat(labels), count, prompts.Count()),
+		values := append(slices.Clone(inputs[:4]), graph.Floats(flat(points), count, prompts.Count(), 2), graph.Ints(flat(labels), count, prompts.Count()),
 			graph.Floats(mask, count, r.side, r.side, 1))
 		got, err := r.rounds[round-1].Call(ctx, params, 0, values...)
 		if err != nil {
-			return smaller(err, p.batch, p.size)
+			return device, smaller(err, p.batch, p.size)
 		}
+		device += got.Device
 		for k := range examples {
 			if !done[k] {
 				answers[k] = p.answer(got, k, examples[k].Target)
 			}
 		}
 	}
-	return nil
+	return device, nil
 }
 
 func flat[T any](rows [][]T) []T {

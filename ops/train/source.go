@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mseg-lang/mseg/ops/graph"
 )
@@ -59,7 +62,7 @@ type batch struct {
 	labels []int32
 	mask   []float32
 
-	example Example // scratch
+	scratch []Example // one for each worker
 }
 
 func newBatch(count, side, input int, prompts Points) *batch {
@@ -78,48 +81,107 @@ func newBatch(count, side, input int, prompts Points) *batch {
 		points: make([]float32, count*prompts.Count()*2),
 		labels: make([]int32, count*prompts.Count()),
 		mask:   make([]float32, count*prompts.Mask.Side*prompts.Mask.Side),
-		example: Example{
-			Image:  make([]float32, input),
-			Target: make([]uint8, pixels),
-		},
 	}
 }
 
-// fill assembles the given samples; change, if not nil, may alter each.
-func (b *batch) fill(ctx context.Context, source Source, samples []int, side int, rng func(i int) *rand.Rand, change func(i int, e *Example)) error {
-	pixels := side * side
+// fill assembles the given samples; change, if not nil, may alter each, the k-th
+// of the batch being example i of the source. As many samples as there are
+// workers are worked on at once, change included, but the source is asked for one
+// after the other. The batch does not depend on the number of workers, nor does
+// the error: it is that of the first sample that has one.
+func (b *batch) fill(ctx context.Context, source Source, samples []int, side, workers int, rng func(i int) *rand.Rand, change func(k, i int, e *Example)) error {
 	b.n = len(samples)
-	for k := range b.weight {
-		if k >= b.n {
-			b.repeat(k, pixels)
-			continue
-		}
+	workers = max(1, min(workers, b.n))
+	for len(b.scratch) < workers {
+		b.scratch = append(b.scratch, Example{Image: make([]float32, len(b.image)/len(b.weight)), Target: make([]uint8, side*side)})
+	}
+	var reading sync.Mutex
+	one := func(k int, e *Example) (err error) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		i := samples[k]
-		e := &b.example
-		e.Points, e.Labels, e.Mask, e.Guess = nil, nil, nil, nil
-		if err := source.Fill(i, rng(i), e); err != nil {
-			return fmt.Errorf("sample %d: %w", i, err)
+		defer func() {
+			if fault := recover(); fault != nil { // on a goroutine of its own it would end the program
+				err = fmt.Errorf("internal fault in preparing sample %d: %v", i, fault)
+			}
+		}()
+		if err := read(&reading, source, i, rng(i), e); err != nil {
+			return err
 		}
-		input := len(b.image) / len(b.weight)
-		if len(e.Image) != input || len(e.Target) != pixels {
-			return fmt.Errorf("sample %d (%s) has %d image values and %d target values, an image of %d×%d pixels needs %d and %d",
-				i, e.Name, len(e.Image), len(e.Target), side, side, input, pixels)
+		return b.take(k, i, side, e, change)
+	}
+	var next atomic.Int64
+	failed := make([]error, b.n)
+	var stop atomic.Bool
+	work := func(e *Example) {
+		for !stop.Load() {
+			k := int(next.Add(1)) - 1
+			if k >= b.n {
+				return
+			}
+			if failed[k] = one(k, e); failed[k] != nil {
+				stop.Store(true)
+			}
 		}
-		if change != nil {
-			change(i, e)
+	}
+	var others sync.WaitGroup
+	for w := 1; w < workers; w++ {
+		others.Go(func() { work(&b.scratch[w]) })
+	}
+	work(&b.scratch[0])
+	others.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return err
 		}
-		if n := len(b.labels) / len(b.weight); n > 0 && (len(e.Points) != 2*n || len(e.Labels) != n) {
-			return fmt.Errorf("sample %d (%s) has %d coordinates and %d labels for %d points", i, e.Name, len(e.Points), len(e.Labels), n)
-		}
-		if n := len(b.mask) / len(b.weight); n > 0 && len(e.Mask) != n {
-			return fmt.Errorf("sample %d (%s) has a mask prompt of %d values, expected %d", i, e.Name, len(e.Mask), n)
-		}
-		b.put(k, pixels, e)
+	}
+	for k := b.n; k < len(b.weight); k++ {
+		b.repeat(k, side*side)
 	}
 	return nil
+}
+
+// read asks the source, which is not to be asked from two goroutines at once.
+func read(reading *sync.Mutex, source Source, i int, rng *rand.Rand, e *Example) error {
+	reading.Lock()
+	defer reading.Unlock()
+	e.Points, e.Labels, e.Mask, e.Guess = nil, nil, nil, nil
+	if err := source.Fill(i, rng, e); err != nil {
+		return fmt.Errorf("sample %d: %w", i, err)
+	}
+	return nil
+}
+
+// take checks an example, changes it and makes it sample k of the batch.
+func (b *batch) take(k, i, side int, e *Example, change func(k, i int, e *Example)) error {
+	pixels, input := side*side, len(b.image)/len(b.weight)
+	if len(e.Image) != input || len(e.Target) != pixels {
+		return fmt.Errorf("sample %d (%s) has %d image values and %d target values, an image of %d×%d pixels needs %d and %d",
+			i, e.Name, len(e.Image), len(e.Target), side, side, input, pixels)
+	}
+	if change != nil {
+		change(k, i, e)
+	}
+	if n := len(b.labels) / len(b.weight); n > 0 && (len(e.Points) != 2*n || len(e.Labels) != n) {
+		return fmt.Errorf("sample %d (%s) has %d coordinates and %d labels for %d points", i, e.Name, len(e.Points), len(e.Labels), n)
+	}
+	if n := len(b.mask) / len(b.weight); n > 0 && len(e.Mask) != n {
+		return fmt.Errorf("sample %d (%s) has a mask prompt of %d values, expected %d", i, e.Name, len(e.Mask), n)
+	}
+	b.put(k, pixels, e)
+	return nil
+}
+
+// preparers is the number of samples that are prepared at once. Where the cores
+// compute as well it is half of them; beside a device of its own all but the one
+// that feeds it.
+func preparers(b *graph.Backend) int {
+	cores := runtime.GOMAXPROCS(0)
+	if b.Accelerated() {
+		return max(1, cores-1)
+	}
+	return max(1, cores/2)
 }
 
 func (b *batch) put(k, pixels int, e *Example) {

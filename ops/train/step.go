@@ -17,11 +17,11 @@ func (r *run) samples(k, part int) (from, to int) {
 }
 
 // take makes one step.
-func (r *run) take(ctx context.Context, next func() (*batch, error), free func(*batch), last *time.Time) error {
+func (r *run) take(ctx context.Context, batches *feed) error {
 	done := r.progress.Step
 	epoch := done/r.perEpoch + 1
 	rate := r.cfg.Schedule.Rate(r.cfg.Rate, done, r.perEpoch, r.cfg.Epochs)
-	got, n, names, err := r.update(ctx, rate, next, free)
+	got, n, names, err := r.update(ctx, rate, batches)
 	if errors.Is(err, graph.ErrNotFinite) {
 		return &NotFiniteError{Epoch: epoch, Step: done + 1, Loss: got.Loss, Samples: names, cause: err}
 	}
@@ -34,65 +34,58 @@ func (r *run) take(ctx context.Context, next func() (*batch, error), free func(*
 	if got.Skipped {
 		r.progress.Skipped++
 	}
-	now := time.Now()
+	busy, per := r.steps.lap(got.Device, n)
+	r.epoch.add(got.Device, n)
 	r.report(Event{
 		Phase: "training", Epoch: epoch, Step: r.progress.Step,
 		Loss: got.Loss, GradientNorm: got.GradientNorm, Rate: rate, Skipped: got.Skipped,
-		ImagesPerSecond: float64(n) / now.Sub(*last).Seconds(),
+		ImagesPerSecond: per, Busy: busy,
 	})
-	*last = now
 	return nil
 }
 
 // update takes the batches of one step and changes the parameters. It returns
 // the number of samples, and the names of those that an error is about.
-func (r *run) update(ctx context.Context, rate float64, next func() (*batch, error), free func(*batch)) (got *graph.StepResult, n int, names []string, err error) {
+func (r *run) update(ctx context.Context, rate float64, batches *feed) (got *graph.StepResult, n int, names []string, err error) {
 	done, parts := r.progress.Step, r.cfg.parts()
 	if parts == 1 {
-		in, err := next()
+		in, err := batches.next(ctx)
 		if err != nil {
 			return nil, 0, nil, err
 		}
-		defer free(in)
-		got, err = r.step.Run(ctx, rate, r.dropout(fmt.Sprintf("step %d", done)), r.inputs(in)...)
-		return got, in.n, append([]string(nil), in.names[:in.n]...), err
+		defer batches.done(in)
+		got, err = r.step.Run(ctx, rate, r.dropout(fmt.Sprintf("step %d", done)), in.inputs...)
+		return got, len(in.names), in.names, err
 	}
 	k := done % r.perEpoch
 	from, _ := r.samples(k, 0)
 	_, to := r.samples(k, parts-1)
-	loss := 0.0
+	loss, device := 0.0, time.Duration(0)
 	for part := range parts {
 		a, z := r.samples(k, part)
 		if a == z {
 			break
 		}
-		in, err := next()
+		in, err := batches.next(ctx)
 		if err != nil {
 			return nil, 0, nil, err
 		}
 		share := float64(z-a) / float64(to-from)
-		got, err = r.step.Accumulate(ctx, share, r.dropout(fmt.Sprintf("step %d, part %d", done, part)), r.inputs(in)...)
-		own := append([]string(nil), in.names[:in.n]...)
-		free(in)
+		got, err = r.step.Accumulate(ctx, share, r.dropout(fmt.Sprintf("step %d, part %d", done, part)), in.inputs...)
+		batches.done(in)
 		if err != nil {
-			return got, in.n, own, err
+			return got, len(in.names), in.names, err
 		}
-		names = append(names, own...)
-		loss += share * got.Loss
+		names = append(names, in.names...)
+		loss, device = loss+share*got.Loss, device+got.Device
 	}
 	got, err = r.step.Update(ctx, rate)
 	if got != nil {
-		got.Loss = loss
+		got.Loss, got.Device = loss, got.Device+device
 	}
 	return got, to - from, names, err
 }
 
 func (r *run) dropout(purpose string) uint64 {
 	return graph.Stream(r.cfg.Seeds.Dropout, purpose).Uint64()
-}
-
-// inputs are the arguments of the compiled step.
-func (r *run) inputs(in *batch) []graph.Value {
-	side, count := r.cfg.Size, len(in.weight)
-	return append(in.inputs(side, r.cfg.Input), graph.Floats(in.target, count, side, side), graph.Floats(in.weight, count))
 }

@@ -20,6 +20,10 @@ type Result struct {
 	History   []Record
 	Steps     int
 	Stopped   bool // early, for want of a gain
+	// Busy is the part of the time from the first step to the last that the
+	// device computed, 0 to 1: validation and checkpoints are in that time,
+	// compiling is not. It is about this call alone, not what was done before it.
+	Busy float64
 	// Unreached lists parameters that were to be trained but do not influence
 	// the loss; they are unchanged.
 	Unreached []string
@@ -53,6 +57,9 @@ type run struct {
 	progress progress
 	best     *graph.Params
 	saved    time.Time // of the last checkpoint, or the start
+
+	backend             *graph.Backend
+	steps, epoch, whole meter // since the last step, the end of the last epoch, the first step
 }
 
 // Run trains the network. params are the values to start from and are not
@@ -66,7 +73,7 @@ func Run(ctx context.Context, b *graph.Backend, net graph.Network, params *graph
 		return nil, err
 	}
 	each := cfg.BatchSize * cfg.parts()
-	r := &run{cfg: cfg, data: data, perEpoch: (data.Len() + each - 1) / each}
+	r := &run{cfg: cfg, data: data, backend: b, perEpoch: (data.Len() + each - 1) / each}
 	if err := cfg.fits(); err != nil {
 		return nil, err
 	}
@@ -190,43 +197,31 @@ func (r *run) start(b *graph.Backend, given *graph.Params) error {
 
 func (r *run) file(name string) string { return filepath.Join(r.cfg.Dir, name) }
 
-// loop takes all remaining steps. The next batch is assembled while a step
-// runs.
+// loop takes all remaining steps. The batches of the next ones are prepared
+// while a step runs.
 func (r *run) loop(ctx context.Context) error {
+	r.whole.start()
+	r.epoch.start()
 	if r.progress.Samples > 0 && r.progress.Step%r.perEpoch == 0 {
 		// The run was stopped between the last step of an epoch and its end.
 		if err := r.endEpoch(ctx); err != nil {
 			return err
 		}
 	}
-	ctx, stop := context.WithCancel(ctx)
-	batches, failed, finished := r.batches(ctx)
-	defer func() {
-		stop()
-		<-finished
-	}()
-	next := func() (*batch, error) {
-		select {
-		case in := <-batches.ready:
-			return in, nil
-		case err := <-failed:
-			return nil, err
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+	batches := r.batches(ctx, r.backend)
+	defer batches.close()
 	total := r.perEpoch * r.cfg.Epochs
-	last := time.Now()
-	r.saved = last
+	r.steps.start()
+	r.saved = time.Now()
 	for r.progress.Step < total && !r.progress.Stopped {
-		if err := r.take(ctx, next, func(in *batch) { batches.free <- in }, &last); err != nil {
+		if err := r.take(ctx, batches); err != nil {
 			return err
 		}
 		if r.progress.Step%r.perEpoch == 0 {
 			if err := r.endEpoch(ctx); err != nil {
 				return err
 			}
-			last = time.Now()
+			r.steps.start()
 		} else if r.due() {
 			if err := r.checkpoint(); err != nil {
 				return err
@@ -254,7 +249,8 @@ func (r *run) endEpoch(ctx context.Context) error {
 	}
 	if r.predict != nil {
 		r.report(Event{Phase: "validating", Epoch: record.Epoch, Step: p.Step})
-		dice, err := r.predict.meanDice(ctx, r.step.Averaged(), r.cfg.Validation)
+		dice, device, err := r.predict.meanDice(ctx, r.step.Averaged(), r.cfg.Validation)
+		r.epoch.add(device, 0)
 		if err != nil {
 			return fmt.Errorf("validation after epoch %d: %w", record.Epoch, err)
 		}
@@ -281,7 +277,9 @@ func (r *run) endEpoch(ctx context.Context) error {
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
-	r.report(Event{Phase: "epoch", Epoch: record.Epoch, Step: p.Step, Loss: record.Loss, Rate: record.Rate, Record: &record})
+	r.whole.add(r.epoch.device, r.epoch.images)
+	busy, per := r.epoch.lap(0, 0)
+	r.report(Event{Phase: "epoch", Epoch: record.Epoch, Step: p.Step, Loss: record.Loss, Rate: record.Rate, Record: &record, ImagesPerSecond: per, Busy: busy})
 	return nil
 }
 
@@ -309,8 +307,10 @@ func (r *run) result() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.whole.add(r.epoch.device, r.epoch.images) // of an epoch that was not ended
+	busy, _ := r.whole.lap(0, 0)
 	return &Result{
-		Params: params, Best: r.best, BestEpoch: r.progress.BestEpoch, BestDice: r.progress.Best,
+		Busy: busy, Params: params, Best: r.best, BestEpoch: r.progress.BestEpoch, BestDice: r.progress.Best,
 		History: r.progress.History, Steps: r.progress.Step, Stopped: r.progress.Stopped, Unreached: r.step.Unreached(),
 	}, nil
 }
