@@ -240,7 +240,7 @@ func training(b *graph.Backend, net graph.Network, trainable func(string) bool, 
 	cfg := graph.StepConfig{Name: "bench", Trainable: trainable, Optimizer: graph.DefaultAdamW(), Precision: set.halves()}
 	st, err := graph.NewStep(b, cfg, inputs, func(s *graph.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
 		out := net(s, graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]})
-		return graph.Mean(s, train.BestDiceBCE(s, out, in[4])), nil
+		return graph.Mean(s, train.BestDiceBCE(s, out, train.Target{Masks: in[4]})), nil
 	})
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
 	"github.com/mseg-lang/mseg/ops/graph"
+	"github.com/mseg-lang/mseg/ops/train"
 )
 
 // The losses of the library, once more, in Go: of logits z and reference t, both (N,H,W), one value each (N).
@@ -114,10 +115,10 @@ func TestLibraryLosses(t *testing.T) {
 					p, err := graph.NewProgram(be, graph.ProgramConfig{Name: text, Float64: true}, declared, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 						var mine, theirs *graph.Node
 						if reference == nil {
-							mine = sampleLoss(n, s, graph.Outputs{Masks: in[0]}, in[1])
+							mine = sampleLoss(n, s, graph.Outputs{Masks: in[0]}, train.Target{Masks: in[1]})
 							theirs, _ = graph.BestOfMasks(graph.DiceBCELoss(s, in[0], in[1]))
 						} else {
-							mine = maskLoss(n, s, in[0], in[1])
+							mine = maskLoss(n, s, in[0], train.Target{Masks: in[1]})
 							spread := gx.BroadcastToDims(gx.Reshape(in[1], b, 1, h, w), b, m, h, w)
 							theirs = gx.Reshape(reference(gx.Reshape(in[0], b*m, h, w), gx.Reshape(spread, b*m, h, w)), b, m)
 						}

@@ -13,6 +13,7 @@ import (
 	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/models/unet"
 	"github.com/mseg-lang/mseg/ops/graph"
+	"github.com/mseg-lang/mseg/ops/train"
 )
 
 const planned = `mseg 1
@@ -126,7 +127,7 @@ func TestBalanceBesideDeepSupervision(t *testing.T) {
 			if deep {
 				out.Deep = []*graph.Node{in[1]}
 			}
-			return []*graph.Node{gx.ReduceAllMean(lossOf(n, &mixture, balance)(s, out, in[3]))}
+			return []*graph.Node{gx.ReduceAllMean(lossOf(n, &mixture, balance)(s, out, train.Target{Masks: in[3]}))}
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -9,7 +9,10 @@ import (
 	"slices"
 	"testing"
 
+	gx "github.com/gomlx/gomlx/core/graph"
+
 	"github.com/mseg-lang/mseg/lang/builtin"
+
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/types"
 	"github.com/mseg-lang/mseg/models"
@@ -273,7 +276,7 @@ func lossHasValues(t *testing.T, n *ir.Node) error {
 	loss := lossOf(n, nil, 0)
 	shapes := []graph.Shape{{Dims: []int{2, 3, 4, 4}}, {Dims: []int{2, 3}}, {Dims: []int{2, 4, 4}}}
 	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "loss"}, shapes, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
-		return []*graph.Node{loss(s, graph.Outputs{Masks: in[0], IoU: in[1]}, in[2])}
+		return []*graph.Node{loss(s, graph.Outputs{Masks: in[0], IoU: in[1]}, train.Target{Masks: in[2], Weights: gx.OnesLike(gx.Reshape(gx.Slice(in[1], gx.AxisRange(), gx.AxisElem(0)), -1))})}
 	})
 	if err != nil {
 		return err

@@ -404,10 +404,10 @@ func withoutQuality(n *ir.Node) *ir.Node {
 
 // lossOf lowers a loss of the language to a graph: terms outside best_of_masks are those of the first mask.
 func lossOf(n *ir.Node, cfg *experts.Config, balance float64) train.Loss {
-	masks := train.DeeplySupervised(func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
+	masks := train.DeeplySupervised(func(s *graph.Scope, out graph.Outputs, target train.Target) *graph.Node {
 		return sampleLoss(n, s, out, target)
 	})
-	return func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
+	return func(s *graph.Scope, out graph.Outputs, target train.Target) *graph.Node {
 		l := masks(s, out, target)
 		if balance > 0 && cfg != nil && len(out.Gates) > 0 {
 			l = gx.Add(l, gx.MulScalar(cfg.Balance(out.Gates), balance))
@@ -417,7 +417,7 @@ func lossOf(n *ir.Node, cfg *experts.Config, balance float64) train.Loss {
 }
 
 // sampleLoss gives one value per sample, (B).
-func sampleLoss(n *ir.Node, s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
+func sampleLoss(n *ir.Node, s *graph.Scope, out graph.Outputs, target train.Target) *graph.Node {
 	switch n.Op {
 	case "+":
 		return gx.Add(sampleLoss(n.Node("a"), s, out, target), sampleLoss(n.Node("b"), s, out, target))
@@ -430,25 +430,27 @@ func sampleLoss(n *ir.Node, s *graph.Scope, out graph.Outputs, target *graph.Nod
 		if out.IoU == nil {
 			s.Failf("the model predicts no quality; leave quality out of the loss")
 		}
-		return graph.QualityLoss(s, out.Masks, out.IoU, target)
+		return graph.QualityLoss(s, out.Masks, out.IoU, target.Masks)
 	}
 	first := gx.Slice(out.Masks, gx.AxisRange(), gx.AxisRange(0, 1))
 	return gx.Reshape(maskLoss(n, s, first, target), -1)
 }
 
 // maskLoss gives one value per mask, (B,M).
-func maskLoss(n *ir.Node, s *graph.Scope, logits, target *graph.Node) *graph.Node {
+func maskLoss(n *ir.Node, s *graph.Scope, logits *graph.Node, target train.Target) *graph.Node {
 	switch n.Op {
 	case "+":
 		return gx.Add(maskLoss(n.Node("a"), s, logits, target), maskLoss(n.Node("b"), s, logits, target))
 	case "*":
 		return gx.MulScalar(maskLoss(n.Node("b"), s, logits, target), n.Num("a"))
 	case "dice":
-		return graph.DiceLoss(s, logits, target)
+		return graph.DiceLoss(s, logits, target.Masks)
+	case "batch_dice":
+		return graph.BatchDiceLoss(s, logits, target.Masks, target.Weights)
 	case "bce":
-		return graph.BCELoss(s, logits, target)
+		return graph.BCELoss(s, logits, target.Masks)
 	case "fn":
-		return ownLoss(n, s, logits, target)
+		return ownLoss(n, s, logits, target.Masks)
 	}
 	s.Failf("%s is no loss of a single mask", n.Op)
 	return nil

@@ -30,6 +30,8 @@ func init() {
 
 	register(Builtin{Name: "dice", Result: result("loss"),
 		Doc: "Dice loss of the probabilities with squared denominators, smoothed by 1e-5 (MONAI's squared_pred).", Example: "dice"})
+	register(Builtin{Name: "batch_dice", Result: result("loss"),
+		Doc: "Dice loss of a whole batch as if it were one image, with plain denominators, smoothed by 1e-5 (nnU-Net's for 2-D networks, plus 1). For batches in which samples have no target, as patches may; with accumulate it is that of each batch.", Example: "batch_dice"})
 	register(Builtin{Name: "bce", Result: result("loss"),
 		Doc: "Mean binary cross-entropy of the logits.", Example: "bce"})
 	register(Builtin{Name: "best_of_masks", Result: result("loss"),

@@ -20,6 +20,27 @@ func DiceLoss(s *Scope, logits, target *Node) *Node {
 	return gx.OneMinus(gx.Div(gx.AddScalar(gx.MulScalar(overlap, 2), diceSmooth), gx.AddScalar(total, diceSmooth)))
 }
 
+// BatchDiceLoss takes all samples of a batch for one image: for each of M masks,
+//
+//	1 - (2·Σwpt + 1e-5) / (Σwp + Σwt + 1e-5),  p = sigmoid(logit)
+//
+// with the weights w (B) of the samples, given to every sample: (B,M). It is
+// nnU-Net's Dice loss of a batch plus 1 (Isensee et al. 2021;
+// MemoryEfficientSoftDiceLoss of nnunetv2): samples without a target count by
+// what is wrongly found in them.
+func BatchDiceLoss(s *Scope, logits, target, weights *Node) *Node {
+	b, m, _, _ := mapDims(s, logits, "loss over masks")
+	counts := gx.Reshape(gx.GreaterThan(weights, gx.ScalarZero(s.Graph(), s.DType())), b, 1, 1, 1)
+	p := gx.Sigmoid(logits)
+	p = gx.Where(gx.BroadcastToDims(counts, p.Shape().Dimensions...), p, gx.ZerosLike(p)) // fillers may be anything
+	w := gx.Reshape(weights, b, 1)
+	t := maskTarget(s, logits, target)
+	over := func(x *Node) *Node { return Sum(s, gx.Mul(Sum(s, x, 2, 3), w), 0) } // (M)
+	overlap, total := over(gx.Mul(p, t)), gx.Add(over(p), over(t))
+	loss := gx.OneMinus(gx.Div(gx.AddScalar(gx.MulScalar(overlap, 2), diceSmooth), gx.AddScalar(total, diceSmooth)))
+	return gx.BroadcastToDims(gx.Reshape(loss, 1, m), b, m)
+}
+
 // BCELoss is the binary cross-entropy of mask logits (B,M,H,W) with a target
 // (B,H,W), averaged over the pixels: (B,M). It is computed from the logits,
 // max(x,0) - x·t + log(1+exp(-|x|)), and does not overflow.

@@ -75,14 +75,20 @@ type Seeds struct{ Init, Shuffle, Jitter, Augment, Dropout uint64 }
 // SameSeeds uses one seed for every purpose.
 func SameSeeds(seed uint64) Seeds { return Seeds{seed, seed, seed, seed, seed} }
 
-// Loss compares the outputs of a network with targets (B,S,S) of zeros and
-// ones and gives one value per sample, (B).
-type Loss func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node
+// Target is what the outputs of a network are compared with.
+type Target struct {
+	Masks   *graph.Node // (B,S,S) zeros and ones
+	Weights *graph.Node // (B) of the samples; 0 for those that only fill the batch
+}
+
+// Loss compares the outputs of a network with a target and gives one value per
+// sample, (B), of which the weighted mean is the loss of the batch.
+type Loss func(s *graph.Scope, out graph.Outputs, target Target) *graph.Node
 
 // BestDiceBCE is Dice loss plus binary cross-entropy of every candidate mask,
 // of which each sample's smallest counts (MedSegX).
-func BestDiceBCE(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
-	best, _ := graph.BestOfMasks(graph.DiceBCELoss(s, out.Masks, target))
+func BestDiceBCE(s *graph.Scope, out graph.Outputs, target Target) *graph.Node {
+	best, _ := graph.BestOfMasks(graph.DiceBCELoss(s, out.Masks, target.Masks))
 	return best
 }
 

@@ -14,11 +14,12 @@ import (
 // out: a network gives only the answers that count. Of a coarser answer there
 // are masks only. A network without such answers has the given loss.
 func DeeplySupervised(loss Loss) Loss {
-	return func(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
+	return func(s *graph.Scope, out graph.Outputs, target Target) *graph.Node {
 		total, weights := loss(s, out, target), 1.0
 		for i, masks := range out.Deep {
 			w := 1 / float64(int(2)<<i)
-			coarse := nearest(nearest(target, 1, masks.Shape().Dim(2)), 2, masks.Shape().Dim(3))
+			coarse := target
+			coarse.Masks = nearest(nearest(target.Masks, 1, masks.Shape().Dim(2)), 2, masks.Shape().Dim(3))
 			total = gx.Add(total, gx.MulScalar(loss(s, graph.Outputs{Masks: masks}, coarse), w))
 			weights += w
 		}

@@ -11,9 +11,9 @@ import (
 )
 
 // The loss of this test is the squared difference, so that every pixel can be followed.
-func squared(s *graph.Scope, out graph.Outputs, target *graph.Node) *graph.Node {
+func squared(s *graph.Scope, out graph.Outputs, target Target) *graph.Node {
 	first := gx.Squeeze(gx.Slice(out.Masks, gx.AxisRange(), gx.AxisElem(0)), 1)
-	return graph.Mean(s, gx.Square(gx.Sub(first, target)), 1, 2)
+	return graph.Mean(s, gx.Square(gx.Sub(first, target.Masks)), 1, 2)
 }
 
 func TestDeepSupervision(t *testing.T) {
@@ -60,7 +60,7 @@ func TestDeepSupervision(t *testing.T) {
 				for _, d := range c.deep {
 					out.Deep = append(out.Deep, zeros(d[0], d[1]))
 				}
-				return []*graph.Node{DeeplySupervised(squared)(s, out, in[0])}
+				return []*graph.Node{DeeplySupervised(squared)(s, out, Target{Masks: in[0]})}
 			})
 			if err != nil {
 				t.Fatal(err)

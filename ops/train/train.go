@@ -133,11 +133,12 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 	}
 	r.step, err = graph.NewStep(b, step, inputs, func(s *graph.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
 		out := network(s, net, in, count, side, r.cfg.Points)
-		losses := r.cfg.Loss(s, out, in[len(in)-2])
+		target := Target{Masks: in[len(in)-2], Weights: in[len(in)-1]}
+		losses := r.cfg.Loss(s, out, target)
 		if d := losses.Shape().Dimensions; len(d) != 1 || d[0] != count {
 			s.Failf("the loss has shape %v, expected one value for each of the %d samples", d, count)
 		}
-		return graph.WeightedMean(losses, in[len(in)-1]), nil
+		return graph.WeightedMean(losses, target.Weights), nil
 	})
 	if err != nil {
 		return err
