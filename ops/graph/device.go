@@ -159,24 +159,11 @@ func (d *DeviceParams) lose(names []string, why error) {
 // Host returns the parameters with the values they have on the device, in the
 // order of the host's set. Tensors that were not trained are shared with it.
 func (d *DeviceParams) Host() (*Params, error) {
-	if d.base != nil {
-		return d.viewed()
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	out := NewParams()
 	for _, name := range d.host.names {
-		e := d.host.entries[name]
-		t := e.tensor
-		if err := d.lost[name]; err != nil {
-			return nil, fmt.Errorf("parameter %q: %w", name, err)
-		}
-		if r, ok := d.resident[residentKey{name, dtypes.Float32}]; ok && r.trained && r.version == e.version {
-			data, err := download(r.t)
-			if err != nil {
-				return nil, fmt.Errorf("parameter %q: %w", name, err)
-			}
-			t = &Tensor{Dims: t.Dims, Data: data}
+		t, err := d.Fetch(name)
+		if err != nil {
+			return nil, err
 		}
 		if err := out.Set(name, t); err != nil {
 			return nil, err
@@ -185,23 +172,40 @@ func (d *DeviceParams) Host() (*Params, error) {
 	return out, nil
 }
 
-// viewed is Host for a view.
-func (d *DeviceParams) viewed() (*Params, error) {
-	out := NewParams()
-	for _, name := range d.host.names {
-		t := d.host.entries[name].tensor
+// Fetch is one parameter with the value that it has on the device. A tensor
+// that was not trained is the host's.
+func (d *DeviceParams) Fetch(name string) (*Tensor, error) {
+	if d.base != nil {
 		if on, ok := d.over[name]; ok {
 			data, err := download(on)
 			if err != nil {
 				return nil, fmt.Errorf("parameter %q: %w", name, err)
 			}
-			t = &Tensor{Dims: t.Dims, Data: data}
+			return &Tensor{Dims: slices.Clone(on.Shape().Dimensions), Data: data}, nil
 		}
-		if err := out.Set(name, t); err != nil {
-			return nil, err
-		}
+		return d.base.Fetch(name)
 	}
-	return out, nil
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e, ok := d.host.entries[name]
+	if !ok {
+		return nil, fmt.Errorf("parameter %q is missing", name)
+	}
+	if err := d.lost[name]; err != nil {
+		return nil, fmt.Errorf("parameter %q: %w", name, err)
+	}
+	r, ok := d.resident[residentKey{name, dtypes.Float32}]
+	if !ok || !r.trained || r.version != e.version {
+		if e.tensor.Data == nil && size(e.tensor.Dims) > 0 {
+			return nil, fmt.Errorf("parameter %q was trained, and its value has been freed", name)
+		}
+		return e.tensor, nil
+	}
+	data, err := download(r.t)
+	if err != nil {
+		return nil, fmt.Errorf("parameter %q: %w", name, err)
+	}
+	return &Tensor{Dims: e.tensor.Dims, Data: data}, nil
 }
 
 // Free releases the copies on the device. Values that only a Step has changed

@@ -299,3 +299,65 @@ func TestHostAndDeviceShareWeights(t *testing.T) {
 		t.Error("nothing was trained")
 	}
 }
+
+// What has been fetched in turn is what has been fetched at once; a finished step keeps the parameters and their averages alone.
+func TestFetchedInTurn(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b *Backend) {
+		st, device := started(t, b, StepConfig{Average: 0.9}, rowShapes(4), regression)
+		for i := range uint64(3) {
+			if _, err := st.Run(context.Background(), 0.01, 0, rows(i, 4, 4)...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, averages := everything(t, st, device), host(t, st.Averaged())
+		counters, err := st.Counters()
+		if err != nil || counters.Count != 3 || counters.Slots != nil {
+			t.Errorf("counters are %+v, %v", counters, err)
+		}
+		got := map[string][]float32{"count": want["count"]}
+		for _, name := range st.Trained() {
+			p, err := device.Fetch(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[name] = p.Data
+			for _, kind := range st.Slots() {
+				s, err := st.Slot(kind, name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(s.Dims, p.Dims) {
+					t.Errorf("%s of %s has shape %v", kind, name, s.Dims)
+				}
+				got[kind+" of "+name] = s.Data
+			}
+		}
+		if !same(want, got) {
+			t.Error("tensors differ")
+		}
+		if _, err := device.Fetch("nothing"); err == nil {
+			t.Error("a parameter that is none was fetched")
+		}
+		if _, err := st.Slot("adamw.third", st.Trained()[0]); err == nil {
+			t.Error("a third moment was fetched")
+		}
+		st.Finish()
+		if !same(averages, host(t, st.Averaged())) {
+			t.Error("averages have changed with the end of the step")
+		}
+		for name, v := range host(t, device) {
+			if !slices.Equal(v, want[name]) {
+				t.Errorf("%s has changed with the end of the step", name)
+			}
+		}
+		_, err = st.Run(context.Background(), 0.01, 0, rows(1, 4, 4)...)
+		_, noState := st.State()
+		if err == nil || noState == nil {
+			t.Errorf("a finished step runs (%v) or has a state (%v)", err, noState)
+		}
+		device.Free()
+		if _, err := device.Host(); err == nil || !strings.Contains(err.Error(), "has been freed") {
+			t.Errorf("trained values that were freed give %v", err)
+		}
+	})
+}

@@ -102,17 +102,15 @@ func (st *Step) Start(params *DeviceParams, state *OptimizerState) error {
 // State fetches the optimiser's state from the device. Gradients added up for
 // an update that has not been made are no part of it.
 func (st *Step) State() (*OptimizerState, error) {
-	if err := st.ready(); err != nil {
+	state, err := st.Counters()
+	if err != nil {
 		return nil, err
 	}
-	state := &OptimizerState{Count: st.count, Slots: map[string]*Params{}}
-	if st.scale.on() {
-		state.LossScale, state.GoodSteps = st.scale.value, st.scale.good
-	}
+	state.Slots = map[string]*Params{}
 	for _, kind := range st.slots {
 		set := NewParams()
 		for _, name := range st.trained {
-			t, err := st.fetch(kind, name)
+			t, err := st.Slot(kind, name)
 			if err != nil {
 				return nil, err
 			}
@@ -125,8 +123,28 @@ func (st *Step) State() (*OptimizerState, error) {
 	return state, nil
 }
 
-func (st *Step) fetch(kind, name string) (*Tensor, error) {
-	t := st.state[slot{kind, name}]
+// Counters is the optimiser's state without its tensors.
+func (st *Step) Counters() (*OptimizerState, error) {
+	if err := st.ready(); err != nil {
+		return nil, err
+	}
+	state := &OptimizerState{Count: st.count}
+	if st.scale.on() {
+		state.LossScale, state.GoodSteps = st.scale.value, st.scale.good
+	}
+	return state, nil
+}
+
+// Slot fetches one tensor of the optimiser's state, that of a kind (one of
+// Slots) and a trained parameter.
+func (st *Step) Slot(kind, name string) (*Tensor, error) {
+	if err := st.ready(); err != nil {
+		return nil, err
+	}
+	t, ok := st.state[slot{kind, name}]
+	if !ok {
+		return nil, fmt.Errorf("%s: there is no %s of a trained parameter %q", st.cfg.Name, kind, name)
+	}
 	data, err := download(t)
 	if err != nil {
 		return nil, err

@@ -233,6 +233,9 @@ func (st *Step) ready() error {
 	if st.lost != nil {
 		return fmt.Errorf("%s: %w", st.cfg.Name, st.lost)
 	}
+	if st.code.exec == nil {
+		return fmt.Errorf("%s: the step is finished and has been freed", st.cfg.Name)
+	}
 	return nil
 }
 
@@ -289,12 +292,24 @@ func outputs(results []*tensors.Tensor) ([]*Tensor, error) {
 	return out, nil
 }
 
+// Finish releases what only further steps need: the compiled code, the
+// optimiser's tensors, the sums. Parameters and averages stay.
+func (st *Step) Finish() {
+	for at, t := range st.state {
+		if at.kind != averageSlot {
+			_ = t.FinalizeAll()
+			delete(st.state, at)
+		}
+	}
+	freeAll(st.sums)
+	st.apply.free()
+	st.code.free()
+}
+
 // Free releases the compiled code and the state, not the parameters.
 func (st *Step) Free() {
-	st.code.free()
-	st.apply.free()
+	st.Finish()
 	freeAll(st.state)
-	freeAll(st.sums)
 }
 
 func freeAll[K comparable](of map[K]*tensors.Tensor) {

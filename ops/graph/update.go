@@ -15,7 +15,7 @@ import (
 const (
 	feedScalars feedKind = iota + 100
 	feedSlot             // tensor of the optimiser or average; index is that of the slot
-	feedGrad             // gradient, or gradients added up so far
+	feedGrad             // gradient, or gradients added up so far; index is that of the trained parameter
 	feedPart             // [1 if the sum goes on, else 0; share of this batch]
 	feedScale            // [loss scale, 1/loss scale]
 	feedNorm             // of all gradients together
@@ -135,7 +135,7 @@ func (st *Step) summed(c *construction, grads []*Node, at int) []*Node {
 	goesOn := gx.GreaterThan(entry(part, 0), gx.ScalarZero(c.g, c.float))
 	out := make([]*Node, len(grads))
 	for i, g := range grads {
-		f := feed{kind: feedGrad, name: st.trained[i], dims: g.Shape().Dimensions}
+		f := feed{kind: feedGrad, name: st.trained[i], index: i, dims: g.Shape().Dimensions}
 		before := c.parameter("sum of "+st.trained[i], f)
 		c.inPlace(f, at+i)
 		// A choice, not a product with 0: what is left over may be infinite.
@@ -155,7 +155,7 @@ func (st *Step) compileApply() (err error) {
 				continue
 			}
 			params = append(params, s.Param(spec.Name, spec.Init, spec.Dims...))
-			grads = append(grads, c.parameter("gradient of "+spec.Name, feed{kind: feedGrad, name: spec.Name, dims: spec.Dims}))
+			grads = append(grads, c.parameter("gradient of "+spec.Name, feed{kind: feedGrad, name: spec.Name, index: len(grads), dims: spec.Dims}))
 		}
 		return st.updates(c, params, grads)
 	})
@@ -192,7 +192,7 @@ func (st *Step) numbers(of map[feedKind][]float32, grads []*tensors.Tensor) (fee
 		case f.kind == feedSlot:
 			return st.state[slot{st.slots[f.index], f.name}], nil
 		case f.kind == feedGrad && grads != nil:
-			return grads[slices.Index(st.trained, f.name)], nil
+			return grads[f.index], nil
 		case f.kind == feedGrad:
 			return st.sum(f)
 		}

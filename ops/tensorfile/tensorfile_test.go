@@ -1,8 +1,10 @@
 package tensorfile
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -254,4 +256,50 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Tensors are asked for one after the other, and one that fails leaves the file before.
+func TestWriteInTurn(t *testing.T) {
+	dir := t.TempDir()
+	names := []string{"a", "b", "c"}
+	dims := func(name string) []int { return []int{2, len(name)} }
+	values := func(name string) []float32 { return []float32{float32(name[0]), 1} }
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := Write(at("at once"), names, func(name string) ([]int, []float32) { return dims(name), values(name) }, map[string]string{"k": "v"}); err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	err := WriteInTurn(at("in turn"), names, dims, func(name string) ([]float32, error) {
+		asked = append(asked, name)
+		return values(name), nil
+	}, map[string]string{"k": "v"})
+	if err != nil || !slices.Equal(asked, names) {
+		t.Fatalf("asked for %v, %v", asked, err)
+	}
+	want, e1 := os.ReadFile(at("at once"))
+	got, e2 := os.ReadFile(at("in turn"))
+	if e1 != nil || e2 != nil || !bytes.Equal(want, got) {
+		t.Errorf("%d bytes at once, %d in turn, %v, %v", len(want), len(got), e1, e2)
+	}
+	broken := errors.New("broken")
+	for what, get := range map[string]func(name string) ([]float32, error){
+		"error": func(name string) ([]float32, error) {
+			if name == "b" {
+				return nil, broken
+			}
+			return values(name), nil
+		},
+		"short": func(name string) ([]float32, error) { return values(name)[:1], nil },
+	} {
+		err := WriteInTurn(at("in turn"), names, dims, get, nil)
+		if err == nil || what == "error" && !errors.Is(err, broken) || !strings.Contains(err.Error(), at("in turn")) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if after, err := os.ReadFile(at("in turn")); err != nil || !bytes.Equal(after, want) {
+			t.Errorf("%s: the file before is gone (%v)", what, err)
+		}
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 2 {
+		t.Errorf("%d files are left, %v", len(files), err)
+	}
 }

@@ -133,9 +133,13 @@ func (c *Config) settings(samples int, trained []string) settings {
 	return s
 }
 
-// save writes a checkpoint.
-func save(path string, params *graph.Params, state *graph.OptimizerState, p progress, s settings) error {
+// save writes a checkpoint of a step. Tensors are fetched one after the other: all at once they would fill as much memory as the training itself.
+func save(path string, st *graph.Step, params *graph.DeviceParams, p progress, s settings) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	state, err := st.Counters()
+	if err != nil {
 		return err
 	}
 	meta := map[string]string{stepsKey: fmt.Sprint(state.Count)}
@@ -150,20 +154,28 @@ func save(path string, params *graph.Params, state *graph.OptimizerState, p prog
 		}
 		meta[key] = string(text)
 	}
-	all := map[string]*graph.Tensor{}
-	names := params.Names()
-	for _, name := range names {
-		all[name], _ = params.Get(name)
+	dims, get := map[string][]int{}, map[string]func() (*graph.Tensor, error){}
+	for _, spec := range st.Specs() {
+		dims[spec.Name] = spec.Dims
 	}
-	for _, kind := range slices.Sorted(maps.Keys(state.Slots)) {
-		set := state.Slots[kind]
-		for _, name := range set.Names() {
-			all[kind+"."+name], _ = set.Get(name)
-			names = append(names, kind+"."+name)
+	names := st.Trained()
+	for _, name := range names {
+		get[name] = func() (*graph.Tensor, error) { return params.Fetch(name) }
+	}
+	for _, kind := range slices.Sorted(slices.Values(st.Slots())) {
+		for _, name := range st.Trained() {
+			full := kind + "." + name
+			dims[full] = dims[name]
+			get[full] = func() (*graph.Tensor, error) { return st.Slot(kind, name) }
+			names = append(names, full)
 		}
 	}
-	return tensorfile.Write(path, names, func(name string) ([]int, []float32) {
-		return all[name].Dims, all[name].Data
+	return tensorfile.WriteInTurn(path, names, func(name string) []int { return dims[name] }, func(name string) ([]float32, error) {
+		t, err := get[name]()
+		if err != nil {
+			return nil, err
+		}
+		return t.Data, nil
 	}, meta)
 }
 

@@ -288,22 +288,13 @@ func (r *run) checkpoint() error {
 	if r.cfg.Dir == "" {
 		return nil
 	}
-	params, err := r.params.Host()
-	if err != nil {
-		return err
-	}
-	if params, err = r.trained(params); err != nil {
-		return err
-	}
-	state, err := r.step.State()
-	if err != nil {
-		return err
-	}
 	r.saved = time.Now()
-	return save(r.file(LastFile), params, state, r.progress, r.settings)
+	return save(r.file(LastFile), r.step, r.params, r.progress, r.settings)
 }
 
+// result fetches the parameters. No step is taken any more, so what only steps need goes first.
 func (r *run) result() (*Result, error) {
+	r.step.Finish()
 	params, err := r.step.Averaged().Host()
 	if err != nil {
 		return nil, err
