@@ -27,7 +27,7 @@ func init() {
 			p("seed", "int", "0", "seed of what is random in a prompt").atLeast(0),
 			p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic(),
 		},
-		Example: "box_ellipse |> evaluate(phantom() |> prep(resize(64 px)))"})
+		Example: "box_ellipse |> evaluate(samples)", Frame: samples})
 	for _, m := range [][2]string{
 		{"dice", "Dice similarity coefficient, 2TP / (2TP + FP + FN)."},
 		{"iou", "Intersection over union, TP / (TP + FP + FN)."},
@@ -79,12 +79,12 @@ func init() {
 			p("correct", "word<correction>", "holm", "correction for several comparisons"),
 			p("ci", "number<%>", "95 %", "confidence level").within(50, 99.9),
 		},
-		Example: "[box_ellipse |> evaluate(phantom() |> prep(resize(64 px))), box_fill |> evaluate(phantom() |> prep(resize(64 px)))] |> compare(test: wilcoxon)"})
+		Example: "[box_ellipse |> evaluate(samples), box_fill |> evaluate(samples)] |> compare(test: wilcoxon)", Frame: samples})
 	registerWords(Words{Name: "compared metric", Doc: "metric of a comparison", Items: metricNames})
 	register(Builtin{Name: "gates", Result: result("figure"), Stage: true,
 		Doc:     "Mean gate weights of a model with experts over data, task × expert for every block: which experts serve which task.",
 		Params:  []Param{piped("model", "model", "model with experts"), need("data", "data", "prepared samples"), p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic()},
-		Example: "sam_tiny() |> adapt(mixture(4)) |> gates(phantom() |> prep(resize(128 px)))"})
+		Example: "sam_tiny(image: 64 px) |> adapt(mixture(4)) |> gates(samples)", Frame: samples})
 	register(Builtin{Name: "report", Result: result("report"), Stage: true,
 		Doc: "One self-contained HTML page with CSV and JSON beside it: tables with confidence intervals, loss curves, overlays, gates, and where every number comes from.",
 		Params: []Param{
@@ -92,7 +92,7 @@ func init() {
 			p("title", "string", "", "title of the page").cosmetic(),
 			p("overlays", "int", "12", "number of example images").within(0, 1000),
 		},
-		Example: `[box_fill |> evaluate(phantom() |> prep(resize(64 px)))] |> report(title: "Baseline")`})
+		Example: `[box_fill |> evaluate(samples)] |> report(title: "Baseline")`, Frame: samples})
 
 	for _, m := range metricNames {
 		registerField("eval", m, "measure", m+" over all samples; [Task] narrows it to a task")
