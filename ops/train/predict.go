@@ -209,7 +209,9 @@ func (p *Predictor) Predict(ctx context.Context, params *graph.DeviceParams, sou
 		examples, answers = examples[:0], answers[:0]
 		still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
 		err := in.fill(ctx, source, samples, p.size, still, func(i int, e *Example) {
-			p.points.draw(e, p.size, func(purpose string) *rand.Rand { return graph.Stream(0, fmt.Sprintf("%s of sample %d", purpose, i)) })
+			if !p.points.prompted(e) {
+				p.points.Prompt(e, p.size, func(purpose string) *rand.Rand { return graph.Stream(0, fmt.Sprintf("%s of sample %d", purpose, i)) })
+			}
 			kept := *e
 			kept.Image = append([]float32(nil), e.Image...)
 			kept.Target = append([]uint8(nil), e.Target...)
