@@ -60,11 +60,13 @@ func init() {
 		Params:  []Param{need("width", "number<px,mm>", "width of the band").above(0)},
 		Example: "boundary_iou(2 px)"})
 
-	registerWords(Words{Name: "better side", Doc: "which of two values of a metric is the better one", Items: []string{"higher", "lower"}})
-	register(Builtin{Name: "better", Result: result("metric"),
-		Doc:     "A metric that the script has written, and which of two values is the better one. Without it the metric is measured and compared, but findings, verdicts and tables name no winner in it.",
-		Params:  []Param{need("metric", "metric", "fn(predicted: mask, reference: mask, …) -> scalar"), need("side", "word<better side>", "which side is better")},
-		Example: "better(missed, lower)", Frame: "fn missed(p: mask, t: mask) -> scalar = sum((1 - p) * t) / sum(t)"})
+	own := []Param{need("metric", "metric", "fn(predicted: mask, reference: mask, …) -> scalar")}
+	register(Builtin{Name: "lower_is_better", Result: result("metric"), Params: own,
+		Doc:     "A metric that the script has written, of which less is better. Without a side, the metric is measured and compared, but findings, verdicts and tables name no winner in it.",
+		Example: "lower_is_better(missed)", Frame: "fn missed(p: mask, t: mask) -> scalar = sum((1 - p) * t) / sum(t)"})
+	register(Builtin{Name: "higher_is_better", Result: result("metric"), Params: own,
+		Doc:     "A metric that the script has written, of which more is better; see lower_is_better.",
+		Example: "higher_is_better(overlap)", Frame: "fn overlap(p: mask, t: mask) -> scalar = 2 * sum(p * t) / (sum(p) + sum(t))"})
 
 	registerWords(Words{Name: "paired test", Doc: "test of two evals of the same samples",
 		Items: []string{"paired_t", "wilcoxon"}, Docs: []string{"two-sided paired t-test", "two-sided Wilcoxon signed-rank test"}})
