@@ -29,10 +29,10 @@ func TestBetterSideOfAnOwnMetric(t *testing.T) {
 		says   string
 		higher bool
 	}{
-		"[lost]":                  {report.Unranked, "", false},
-		"[better(lost, lower)]":   {report.LowerBetter, "is worse than the baseline fill: lost", false},
-		"[better(lost, higher)]":  {report.HigherBetter, "is better than the baseline fill: lost", true},
-		"[better(lost(), lower)]": {report.LowerBetter, "is worse than the baseline fill: lost", false},
+		"[lost]":                    {report.Unranked, "", false},
+		"[lower_is_better(lost)]":   {report.LowerBetter, "is worse than the baseline fill: lost", false},
+		"[higher_is_better(lost)]":  {report.HigherBetter, "is better than the baseline fill: lost", true},
+		"[lower_is_better(lost())]": {report.LowerBetter, "is worse than the baseline fill: lost", false},
 	} {
 		t.Run(metrics, func(t *testing.T) {
 			var events []Event
@@ -71,21 +71,21 @@ func TestOwnMetricsKeepTheirDigits(t *testing.T) {
 }
 
 func TestBetterIsWritten(t *testing.T) {
-	text := strings.ReplaceAll(ownMetrics, "METRICS", "[better(lost(weight: 2), lower)]")
+	text := strings.ReplaceAll(ownMetrics, "METRICS", "[lower_is_better(lost(weight: 2))]")
 	p := checked(t, text[:strings.Index(text, "compare")])
 	b, _ := p.Lookup("fill")
-	if got := check.Written(b.Value.(*ir.Node).Arg("metrics")); got != "[better(lost(weight: 2), lower)]" {
+	if got := check.Written(b.Value.(*ir.Node).Arg("metrics")); got != "[lower_is_better(lost(weight: 2))]" {
 		t.Error(got)
 	}
 }
 
 func TestBetterOfWhatIsKnown(t *testing.T) {
 	for metric, want := range map[string]string{
-		"better(dice, lower)":                            "which side of dice is better is known already",
-		"better(better(lost, lower), lower)":             "which side of lost is better is said twice",
-		"better(lost, sideways)":                         "sideways",
-		"better(lost)":                                   "better needs side",
-		"[better(lost, lower), better(lost, higher)][0]": "",
+		"lower_is_better(dice)":                              "which side of dice is better is known already",
+		"lower_is_better(higher_is_better(lost))":            "which side of lost is better is said twice",
+		"lower_is_better()":                                  "lower_is_better needs metric",
+		"lower_is_better(bce)":                               "lower_is_better",
+		"[lower_is_better(lost), higher_is_better(lost)][0]": "",
 	} {
 		s, diags := syntax.Parse(source.New("a.mseg", "fn lost(p: mask, t: mask) -> scalar = sum((1 - p) * t)\neval e = box_fill |> evaluate(phantom(), metrics: ["+metric+"])\n"), false)
 		_, more := check.Script(s, check.Options{})

@@ -381,14 +381,16 @@ func kernelOf(n *ir.Node) [][]float64 {
 // scaledTo changes height and width by the factor of a resize.
 func scaledTo(l *lowering, n *ir.Node) tensor {
 	x, f := l.arg(n, "x"), n.Num("factor")
+	num, den, ok := types.Factor(f)
+	if !ok {
+		l.s.Failf("resize by %g, expected a whole number or one over a whole number", f)
+	}
 	size := func(axis string) int {
 		d := x.dim(axis)
-		scaled := float64(d) * f
-		whole := int(scaled + 0.5)
-		if diff := scaled - float64(whole); diff > 1e-6 || diff < -1e-6 || whole < 1 {
+		if d*num%den != 0 {
 			l.s.Failf("resize(%g) of a %s of %d pixels gives no whole number; choose an image size that it divides", f, axis, d)
 		}
-		return whole
+		return d * num / den
 	}
 	h, w := size(types.Height), size(types.Width)
 	if slices.Contains(x.axes, types.Channel) {

@@ -309,7 +309,7 @@ func (e *Engine) mixtureOf(n *ir.Node) (*experts.Config, float64, error) {
 		}
 	}
 	if b := n.Node("block"); b != nil {
-		c.Block, c.Form = ownBlock(b), ir.NewHasher(nil).Hash(b)
+		c.Block, c.Form = experts.Alike(ownBlock(b)), ir.NewHasher(nil).Hash(b)
 	}
 	if gate.Op == "equal" {
 		c.Terms = experts.Terms{WithoutOrgan: true, WithoutTask: true, WithoutModality: true, WithoutImage: true}

@@ -199,8 +199,8 @@ func isOwn(v ir.Value) bool {
 
 // ownDefinition describes a metric that the script has written.
 func ownDefinition(n *ir.Node) metric.Definition {
-	sides := map[string]metric.Better{"higher": metric.Higher, "lower": metric.Lower}
-	return metric.Definition{Name: check.FnName(n), Title: n.Label, Better: sides[n.Text("better")], Doc: "A function of this script."}
+	sides := map[string]metric.Better{"higher_is_better": metric.Higher, "lower_is_better": metric.Lower}
+	return metric.Definition{Name: check.FnName(n), Title: n.Label, Better: sides[n.Text("side")], Doc: "A function of this script."}
 }
 
 // measure is the value of a metric for masks of zeros and ones. A value that is not finite is undefined.

@@ -112,11 +112,22 @@ model done  = both |> train(d, epochs: 1, batch: 2, loss: dice)
 	}
 }
 
+// A factor means in a run what it meant when the script was checked: six digits of a third are a third of any size that has one.
+func TestOwnNetworkThatIsResized(t *testing.T) {
+	const net = "fn small(x: image, box: mask) -> logits = sum(linear(resize(resize(x, 0.333333), 3), 1), over: channel)\nmodel net = custom_network(small, image: 1536 px)\nexpect net.params == 4\n"
+	var events []Event
+	e := newEngine(t, Config{Events: func(Event) {}})
+	if _, out := runAll(t, e, &events, "mseg 1\n"+net); !out.Expects[0].Holds {
+		t.Error(out.Expects[0].Found)
+	}
+}
+
 // What only the sizes of a run show is told with the name of the function.
 func TestOwnNetworkFaults(t *testing.T) {
 	for name, c := range map[string]struct{ fn, image, want string }{
 		"cannot be halved":  {"fn small(x: image, box: mask) -> logits = sum(linear(resize(max_pool(x), 2), 1), over: channel)", "33 px", "max_pool halves height and width, found 33×33"},
 		"cannot be strided": {"fn small(x: image, box: mask) -> logits = sum(resize(conv(x, 1, stride: 3), 3), over: channel)", "32 px", "a stride of 3 of a map of 32×32"},
+		"no third of it":    {"fn small(x: image, box: mask) -> logits = sum(linear(resize(resize(x, 0.333333), 3), 1), over: channel)", "32 px", "resize(0.333333) of a height of 32 pixels gives no whole number"},
 		"one name twice":    {`fn small(x: image, box: mask) -> logits = sum(linear(linear(x, 2, name: "a"), 1, name: "a"), over: channel)`, "32 px", `two different layers are named "a"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,16 +43,8 @@ func (p prompted) Fill(i int, rng *rand.Rand, into *train.Example) error {
 		return err
 	}
 	into.Box = p.box(i)
-	if p.points.Count() > 0 {
-		into.Points, into.Labels = p.points.Draw(p.draws(i, 1), into.Target, p.samples[i].Width)
-	}
-	if p.points.Mask.Side > 0 {
-		of := into.Target
-		if into.Guess != nil {
-			of = into.Guess
-		}
-		into.Mask = p.points.Mask.Draw(p.draws(i, 2), of, p.samples[i].Width)
-	}
+	purposes := map[string]uint64{"points": 1, "mask": 2, "clicks": 3}
+	p.points.Prompt(into, p.samples[i].Width, func(purpose string) *rand.Rand { return p.draws(i, purposes[purpose]) })
 	return nil
 }
 

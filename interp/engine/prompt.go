@@ -38,7 +38,7 @@ func promptOf(n *ir.Node) prompting {
 			continue
 		case "mask":
 			p.masked = true
-			p.points.Mask = train.Mask{Grow: pixels(n, "grow"), Shift: pixels(n, "shift"), Coarse: n.Int("coarse")}
+			p.points.Mask = train.Mask{Grow: pixels(n, "grow"), Shift: pixels(n, "shift"), Coarse: n.Int("coarse"), Clicks: n.Int("clicks"), Centre: n.Text("at") == "centre"}
 			p.of = ir.Outermost(n.Arg("of"))
 		case "points":
 			p.points.Positive, p.points.Negative, p.points.Centre = n.Int("positive"), n.Int("negative"), n.Text("at") == "centre"
@@ -158,6 +158,12 @@ func promptText(n *ir.Node) string {
 		}
 		if m.Coarse > 0 {
 			mask += fmt.Sprintf(", in squares of %d px", m.Coarse)
+		}
+		if m.Clicks > 0 {
+			mask += fmt.Sprintf(", with %s where it is wrong", diag.Counted(m.Clicks, "click"))
+			if m.Centre {
+				mask += ", the first where it is most wrong"
+			}
 		}
 		parts = append(parts, mask)
 	}

@@ -31,6 +31,8 @@ func TestPromptsAreReadAndTold(t *testing.T) {
 		"mask(grow: -2 px .. 3 px, shift: 1 px .. 4 px, coarse: 8 px, with: points(2, with: box()))": {
 			points: train.Points{Positive: 2, Mask: train.Mask{Grow: [2]int{-2, 3}, Shift: [2]int{1, 4}, Coarse: 8}},
 			told:   "2 points inside the reference mask; box around the reference mask; the reference mask, grown by -2 to 3 px, moved by 1 to 4 px, in squares of 8 px"},
+		"mask(of: box_fill |> evaluate(phantom()), clicks: 2, at: centre)": {points: train.Points{NoBox: true, Mask: train.Mask{Clicks: 2, Centre: true}},
+			told: "a mask that was predicted before, with 2 clicks where it is wrong, the first where it is most wrong"},
 		"mask(of: box_fill |> evaluate(phantom()))": {points: train.Points{NoBox: true}, told: "a mask that was predicted before"},
 		"box() |> refine(2)": {refine: train.Refinement{Rounds: 2, Clicks: 1, Centre: true},
 			told: "box around the reference mask; 2 further rounds of 1 click where the answer was wrong, the first where it was most wrong"},
@@ -132,7 +134,7 @@ data all = phantom(patients: 4, slices: 1, size: 64 px, lesions: 1) |> prep(perc
 split parts = all |> by(patient, train: 50 %, val: 50 %)
 model net = sam_tiny(image: 32 px, seed: 2)
 eval filled = box_fill |> evaluate(all, metrics: [dice])
-model fixed = net |> adapt(train: [prompt, decoder]) |> train(parts.train, validate: parts.val, epochs: 1, batch: 2, prompt: mask(of: filled, grow: -1 px .. 1 px, with: box()))
+model fixed = net |> adapt(train: [prompt, decoder]) |> train(parts.train, validate: parts.val, epochs: 1, batch: 2, prompt: mask(of: filled, grow: -1 px .. 1 px, clicks: 2, with: box()))
 eval boxed   = net |> evaluate(all)
 eval perfect = net |> evaluate(all, prompt: mask(with: box()))
 eval worse   = net |> evaluate(all, prompt: mask(grow: 0 px .. 6 px, with: box()))

@@ -65,6 +65,8 @@ func (e *Engine) routeOf(n *ir.Node) (*experts.Config, float64, error) {
 	c := &experts.Config{Embedding: 16, Scale: 0.1, Dropout: 0.1, Gate: experts.Route, Taxonomy: e.tables()}
 	groups := &experts.Groups{}
 	balance, mixed := 0.0, false
+	var forms []experts.Form // of each expert
+	var texts []string
 	for _, t := range targets {
 		top := 0
 		if t.value != nil && t.value.Op == "mixture" {
@@ -75,9 +77,6 @@ func (e *Engine) routeOf(n *ir.Node) (*experts.Config, float64, error) {
 			if err != nil {
 				return nil, 0, err
 			}
-			if m.Block != nil {
-				return nil, 0, fault(t.value.ArgSpan("block"), "the experts of a route are bottlenecks; a block of your own stands in a mixture that is not part of a route")
-			}
 			if m.Experts > 1 {
 				mixed = true
 				c.Gate, c.Terms = m.Gate, m.Terms
@@ -85,8 +84,18 @@ func (e *Engine) routeOf(n *ir.Node) (*experts.Config, float64, error) {
 			c.Embedding, c.Scale, c.Dropout = m.Embedding, m.Scale, m.Dropout
 			top, balance = m.Top, max(balance, b)
 		}
+		form, text := experts.Form(nil), ""
+		if t.value != nil {
+			if b := t.value.Node("block"); b != nil {
+				form, text = ownBlock(b), ir.NewHasher(nil).Hash(b)
+			}
+		}
+		forms, texts = append(forms, slices.Repeat([]experts.Form{form}, t.size)...), append(texts, text)
 		groups.Sizes, groups.Top = append(groups.Sizes, t.size), append(groups.Top, top)
 		c.Widths = append(c.Widths, slices.Repeat([]int{t.bottleneck()}, t.size)...)
+	}
+	if slices.ContainsFunc(texts, func(s string) bool { return s != "" }) {
+		c.Block, c.Form = func(e int) experts.Form { return forms[e] }, strings.Join(texts, ",")
 	}
 	c.Experts, c.Bottleneck = len(c.Widths), slices.Max(c.Widths)
 	for _, added := range []bool{false, true} { // in the order of Place.TaskID
@@ -161,7 +170,7 @@ func startedAs(first func() (*graph.Params, error), starts map[int]int) func() (
 func copyStarts(p *graph.Params, starts map[int]int) error {
 	for _, name := range p.Names() {
 		for to, from := range starts {
-			for _, part := range []string{".adapter_down.", ".adapter_up."} {
+			for _, part := range []string{".adapter_down.", ".adapter_up.", ".adapter_block."} {
 				head, rest, found := strings.Cut(name, part+fmt.Sprint(to)+".")
 				if !found {
 					continue

@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/models/experts"
+	"github.com/mseg-lang/mseg/ops/image"
 )
 
 const routesScript = `use medsegdb (tree)
@@ -137,5 +139,94 @@ func TestExpertsStartAsOthers(t *testing.T) {
 	}
 	if blocks == 0 {
 		t.Error("no block has experts")
+	}
+}
+
+const blocksScript = `use medsegdb (tree)
+fn gated(x: features, width: int = 2) -> features = x * sigmoid(linear(gelu(linear(x, width)), 1))
+fn double(x: features) -> features = 2 * x
+experts mixed = route(tree) {
+  /torso/abdomen:       mixture(2, block: gated(width: 3), dropout: 0)
+  /torso/abdomen/liver: expert(block: double)
+  /torso/chest:         expert(block: gated, init: /skeleton)
+  /skeleton:            expert(block: gated)
+  else:                 expert(bottleneck: 4)
+}
+experts plain = route(tree) { /torso/abdomen: expert(block: double), else: expert(bottleneck: 4) }
+model m = sam_tiny(image: 32 px) |> adapt(mixed)
+model n = unet(image: 16 px, base: 4, depth: 2) |> adapt(plain, train: [all])
+data d  = phantom(patients: 2, slices: 1, size: 64 px, lesions: 1, modality: CT, tasks: { 1: CT_Liver }) |> prep(percentile(0 % .. 100 %) |> resize(16 px))
+model t = n |> train(d, loss: dice + bce, epochs: 1, batch: 2)
+eval e  = t |> evaluate(d)
+`
+
+// Experts of a route may have a form of their own, beside bottlenecks and within mixtures; each has its own weights, or those of the expert of its init.
+func TestRouteOfBlocks(t *testing.T) {
+	var events []Event
+	e := newEngine(t, Config{Events: func(Event) {}})
+	p, _ := runAll(t, e, &events, blocksScript)
+	c, _, err := e.expertsOf(bound(t, p, "mixed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Experts != 6 || c.Groups == nil || c.Form == "" {
+		t.Errorf("%+v", c)
+	}
+	for i := range 6 {
+		if own := c.Block(i) != nil; own != (i < 5) {
+			t.Errorf("expert %d has a block: %t", i, own)
+		}
+	}
+	params, err := valueOf[*Model](t, e, p, "m").Params()
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := func(name string) []float32 {
+		x, ok := params.Get("image_encoder.blocks.0.mlp." + name)
+		if !ok {
+			t.Fatalf("no %s among %v", name, params.Names())
+		}
+		return x.Data
+	}
+	if !slices.Equal(value("adapter_block.3.linear.0.weight"), value("adapter_block.4.linear.0.weight")) {
+		t.Error("an expert does not start as the one of its init")
+	}
+	if slices.Equal(value("adapter_block.0.linear.0.weight"), value("adapter_block.1.linear.0.weight")) {
+		t.Error("two experts of a mixture start alike")
+	}
+	if len(value("adapter_down.5.weight")) != 4*96 {
+		t.Error("the bottleneck has another size")
+	}
+	for _, name := range params.Names() {
+		if strings.Contains(name, "adapter_block.2.") || strings.Contains(name, "adapter_down.0.") {
+			t.Errorf("there is a %s", name)
+		}
+	}
+
+	// Tasks of the liver get twice what the encoder has, scaled by 0.1; those of no listed path get what a bottleneck starts with, nothing.
+	a, b := valueOf[*Model](t, e, p, "n"), *valueOf[*Model](t, e, p, "n")
+	answer := func(m *Model, task string) []float32 {
+		tr := &Trace{e, m}
+		in, out := filepath.Join(t.TempDir(), "in.npz"), filepath.Join(t.TempDir(), "out.npz")
+		pixels := make([]float32, 16*16*3)
+		for i := range pixels {
+			pixels[i] = float32(i % 200)
+		}
+		if err := image.WriteNPZ(in, map[string]*image.Array{"image": image.NewArray(pixels, 16, 16, 3), "box": image.NewArray([]float32{2, 2, 9, 9}, 4)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tr.Run(t.Context(), in, out, "down.0.*", []string{task}); err != nil {
+			t.Fatal(err)
+		}
+		return readArrays(t, out)["down.0.out"].Float32()
+	}
+	liver, lung := answer(a, "CT_Liver"), answer(&b, "CT_LeftLung")
+	for i, v := range liver {
+		if want := 1.2 * lung[i]; v < want-1e-4 || v > want+1e-4 {
+			t.Fatalf("value %d: %g for the liver, %g for the lung", i, v, lung[i])
+		}
+	}
+	if valueOf[*Scores](t, e, p, "e") == nil {
+		t.Error("no scores")
 	}
 }

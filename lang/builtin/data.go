@@ -43,7 +43,7 @@ func init() {
 	register(Builtin{Name: "where", Result: result("data"), Stage: true,
 		Doc:     "The cases for which a condition over their fields holds: dataset, site, patient, case, modality, sequence, task, organ, subregion, body_part, slice, area.",
 		Params:  []Param{piped("data", "data", "cases to choose from"), need("condition", "predicate", "true for the cases to keep")},
-		Example: `medsegdb("MedSegDB/train") |> where(modality == CT and task in /torso/abdomen)`})
+		Example: `phantom(modality: CT) |> where(modality == CT and task in /torso/abdomen/liver)`})
 	register(Builtin{Name: "take", Result: result("data"), Stage: true,
 		Doc: "A part of the data, chosen at random by patient: a share (15 %) or a number of patients. Shares are nested: the 5 % are among the 15 %.",
 		Params: []Param{
@@ -52,7 +52,7 @@ func init() {
 			p("by", "word<unit of choice>", "patient", "patient, or sample: single slices, only within one patient's own split"),
 			p("seed", "int", "0", "seed of the choice").atLeast(0),
 		},
-		Example: `medsegdb("MedSegDB/train") |> take(15 %)`})
+		Example: `phantom(patients: 20) |> take(15 %)`})
 	registerWords(Words{Name: "unit of choice", Doc: "what take chooses", Items: []string{"patient", "sample"}})
 
 	register(Builtin{Name: "by", Result: result("split"), Stage: true,
@@ -65,7 +65,7 @@ func init() {
 			p("test", "number<%>", "", "share for the result").within(0, 100),
 			p("seed", "int", "0", "seed of the division").atLeast(0),
 		},
-		Example: `medsegdb("MedSegDB/train") |> by(patient, train: 60 %, val: 20 %, test: 20 %, seed: 1)`})
+		Example: `phantom(patients: 10) |> by(patient, train: 60 %, val: 20 %, test: 20 %, seed: 1)`})
 	registerWords(Words{Name: "split unit", Doc: "what a split keeps together", Items: []string{"patient", "site", "dataset"}})
 	for _, s := range []string{"train", "val", "test"} {
 		registerField("split", s, "data", "the "+s+" side")

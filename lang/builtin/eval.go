@@ -28,7 +28,7 @@ func init() {
 			p("inference", "inference", "", "how a network sees samples that are larger than it: sliding(…); the whole at once when absent"),
 			p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic(),
 		},
-		Example: "box_ellipse |> evaluate(phantom() |> prep(resize(64 px)))"})
+		Example: "box_ellipse |> evaluate(samples)", Frame: samples})
 	for _, m := range [][2]string{
 		{"dice", "Dice similarity coefficient, 2TP / (2TP + FP + FN)."},
 		{"iou", "Intersection over union, TP / (TP + FP + FN)."},
@@ -61,11 +61,13 @@ func init() {
 		Params:  []Param{need("width", "number<px,mm>", "width of the band").above(0)},
 		Example: "boundary_iou(2 px)"})
 
-	registerWords(Words{Name: "better side", Doc: "which of two values of a metric is the better one", Items: []string{"higher", "lower"}})
-	register(Builtin{Name: "better", Result: result("metric"),
-		Doc:     "A metric that the script has written, and which of two values is the better one. Without it the metric is measured and compared, but findings, verdicts and tables name no winner in it.",
-		Params:  []Param{need("metric", "metric", "fn(predicted: mask, reference: mask, …) -> scalar"), need("side", "word<better side>", "which side is better")},
-		Example: "better(missed, lower)", Frame: "fn missed(p: mask, t: mask) -> scalar = sum((1 - p) * t) / sum(t)"})
+	own := []Param{need("metric", "metric", "fn(predicted: mask, reference: mask, …) -> scalar")}
+	register(Builtin{Name: "lower_is_better", Result: result("metric"), Params: own,
+		Doc:     "A metric that the script has written, of which less is better. Without a side, the metric is measured and compared, but findings, verdicts and tables name no winner in it.",
+		Example: "lower_is_better(missed)", Frame: "fn missed(p: mask, t: mask) -> scalar = sum((1 - p) * t) / sum(t)"})
+	register(Builtin{Name: "higher_is_better", Result: result("metric"), Params: own,
+		Doc:     "A metric that the script has written, of which more is better; see lower_is_better.",
+		Example: "higher_is_better(overlap)", Frame: "fn overlap(p: mask, t: mask) -> scalar = 2 * sum(p * t) / (sum(p) + sum(t))"})
 
 	registerWords(Words{Name: "paired test", Doc: "test of two evals of the same samples",
 		Items: []string{"paired_t", "wilcoxon"}, Docs: []string{"two-sided paired t-test", "two-sided Wilcoxon signed-rank test"}})
@@ -80,12 +82,12 @@ func init() {
 			p("correct", "word<correction>", "holm", "correction for several comparisons"),
 			p("ci", "number<%>", "95 %", "confidence level").within(50, 99.9),
 		},
-		Example: "[box_ellipse |> evaluate(phantom() |> prep(resize(64 px))), box_fill |> evaluate(phantom() |> prep(resize(64 px)))] |> compare(test: wilcoxon)"})
+		Example: "[box_ellipse |> evaluate(samples), box_fill |> evaluate(samples)] |> compare(test: wilcoxon)", Frame: samples})
 	registerWords(Words{Name: "compared metric", Doc: "metric of a comparison", Items: metricNames})
 	register(Builtin{Name: "gates", Result: result("figure"), Stage: true,
 		Doc:     "Mean gate weights of a model with experts over data, task × expert for every block: which experts serve which task.",
 		Params:  []Param{piped("model", "model", "model with experts"), need("data", "data", "prepared samples"), p("batch", "int", "8", "samples at a time").within(1, 4096).cosmetic()},
-		Example: "sam_tiny() |> adapt(mixture(4)) |> gates(phantom() |> prep(resize(128 px)))"})
+		Example: "sam_tiny(image: 64 px) |> adapt(mixture(4)) |> gates(samples)", Frame: samples})
 	register(Builtin{Name: "report", Result: result("report"), Stage: true,
 		Doc: "One self-contained HTML page with CSV and JSON beside it: tables with confidence intervals, loss curves, overlays, gates, and where every number comes from.",
 		Params: []Param{
@@ -93,7 +95,7 @@ func init() {
 			p("title", "string", "", "title of the page").cosmetic(),
 			p("overlays", "int", "12", "number of example images").within(0, 1000),
 		},
-		Example: `[box_fill |> evaluate(phantom() |> prep(resize(64 px)))] |> report(title: "Baseline")`})
+		Example: `[box_fill |> evaluate(samples)] |> report(title: "Baseline")`, Frame: samples})
 
 	for _, m := range metricNames {
 		registerField("eval", m, "measure", m+" over all samples; [Task] narrows it to a task")

@@ -46,7 +46,8 @@ func init() {
 	register(Builtin{Name: "expert", Result: result("expert"),
 		Doc: "One adapter expert of a route.",
 		Params: []Param{p("bottleneck", "int", "16", "hidden width").within(1, 4096),
-			p("init", "path", "", "start with the first values of the expert of this listed path, which has the same bottleneck; its own random ones when absent")},
+			p("init", "path", "", "start with the first values of the expert of this listed path, which has the same form; its own random ones when absent"),
+			p("block", "block", "", "what stands in the place of the bottleneck: a fn(x: features) -> features of the script; bottleneck is then its own affair")},
 		Example: "expert(bottleneck: 32)"})
 	register(Builtin{Name: "shared", Result: result("expert"),
 		Doc: "The expert that all unlisted tasks share.", Example: "shared"})

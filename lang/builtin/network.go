@@ -67,7 +67,7 @@ func init() {
 			p("memory", "number<GiB>", "8 GiB", "memory of the device that nnU-Net's budget is for").above(0),
 			p("deep", "bool", "true", "deep supervision: coarser answers count in the loss too, with half the weight at each halving"),
 		}, networks...),
-		Example: "phantom() |> prep(percentile(0.5 % .. 99.5 %) |> resize(64 px)) |> nnunet(memory: 4 GiB)"})
+		Example: "samples |> nnunet(memory: 4 GiB)", Frame: samples})
 }
 
 func init() {

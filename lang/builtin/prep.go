@@ -35,5 +35,5 @@ func init() {
 	register(Builtin{Name: "prep", Result: result("data"), Stage: true,
 		Doc:     "Prepares data. Every case is prepared once and kept; a changed case alone is prepared again.",
 		Params:  []Param{piped("data", "data", "volumes"), need("steps", "prep", "what to do")},
-		Example: `phantom() |> prep(percentile(0 % .. 100 %) |> resize(64 px))`})
+		Example: `phantom() |> prep(percentile(0 % .. 100 %) |> slices() |> resize(64 px))`})
 }

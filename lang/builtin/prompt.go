@@ -23,6 +23,8 @@ func init() {
 			p("grow", "range<px>", "0 px .. 0 px", "least and largest growth by the windows of dilate and erode; below 0 px it shrinks").within(-256, 256),
 			p("shift", "range<px>", "0 px .. 0 px", "least and largest shift, in any direction").within(0, 1024),
 			p("coarse", "number<px>", "", "side of squares that belong to the mask as a whole or not at all, as most of their pixels do").within(2, 256),
+			p("clicks", "int", "0", "points where the mask that is shown is wrong, as refine puts them").within(0, 16),
+			p("at", "word<place of a point>", "random", "where the first click lies: centre is farthest inside of the mistakes of one kind"),
 			p("with", "prompt", "", "a box or points that are shown too"),
 		},
 		Example: "mask(grow: -3 px .. 3 px, shift: 0 px .. 5 px, with: box())"})

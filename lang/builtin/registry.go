@@ -160,6 +160,9 @@ func FieldOf(kind, name string) (Field, bool) {
 	return f, ok
 }
 
+// samples is the frame of examples that need prepared data: generated ones, so that the examples run anywhere.
+const samples = "data samples = phantom(patients: 4) |> prep(percentile(0 % .. 100 %) |> slices() |> resize(64 px))"
+
 // Shorthands for declarations.
 
 func p(name, typ, def, doc string) Param {

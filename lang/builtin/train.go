@@ -19,14 +19,14 @@ func init() {
 	register(Builtin{Name: "train", Result: result("model"), Stage: true,
 		Doc:     "Trains a model. Deterministic on one backend: the same script gives the same weights.",
 		Params:  append(training("30", "1e-3"), ruleParams()...),
-		Example: "sam_tiny() |> train(phantom() |> prep(resize(128 px))) { epochs: 5 }"})
+		Example: "sam_tiny(image: 64 px) |> train(samples) { epochs: 5 }", Frame: samples})
 	ft := training("30", "5e-5")
 	ft = append(ft, p("rate", "number", "", "shorthand for optimizer: adamw(rate)").above(0))
 	ft = append(ft, ruleParams()...)
 	register(Builtin{Name: "finetune", Result: result("model"), Stage: true,
 		Doc:     "Goes on training a trained model on other or fewer data.",
 		Params:  ft,
-		Example: "sam_tiny() |> finetune(phantom() |> prep(resize(128 px)) |> take(15 %), epochs: 3, rate: 5e-5)"})
+		Example: "sam_tiny(image: 64 px) |> finetune(samples |> take(25 %), epochs: 3, rate: 5e-5)", Frame: samples})
 
 	register(Builtin{Name: "dice", Result: result("loss"),
 		Doc: "Dice loss of the probabilities with squared denominators, smoothed by 1e-5 (MONAI's squared_pred).", Example: "dice"})

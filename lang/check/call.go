@@ -348,8 +348,8 @@ func (c *checker) bind(b *builtin.Builtin, where source.Span, args []syntax.Arg,
 	switch b.Name {
 	case "unplaced":
 		return c.unplaced(m.values[0], where)
-	case "better":
-		return c.better(m.values[0], m.values[1], where, m.spans[0])
+	case "lower_is_better", "higher_is_better":
+		return c.sided(b.Name, m.values[0], where, m.spans[0])
 	}
 	n := &ir.Node{Op: b.Name, T: b.Result, Builtin: b, Span: where}
 	for i, p := range b.Params {

@@ -19,6 +19,7 @@ func (c *checker) demand(v ir.Value, want types.Type, at source.Span, place stri
 	if isUnknown(v) || want.IsAny() {
 		return v
 	}
+	v = plainCount(v, want)
 	t := v.Type()
 	if n, ok := v.(ir.Number); ok {
 		if slices.ContainsFunc(want.Alternatives(), func(w types.Type) bool { return w.IsTensor() && t.Fits(w) }) {
@@ -73,6 +74,22 @@ func (c *checker) demand(v ir.Value, want types.Type, at source.Span, place stri
 	}
 	c.misfit(v, want, at, place)
 	return unknown
+}
+
+// plainCount drops the unit of a number of epochs where a place takes a plain number of them too: both are one value.
+func plainCount(v ir.Value, want types.Type) ir.Value {
+	n, ok := v.(ir.Number)
+	if !ok || n.Unit == "" {
+		return v
+	}
+	plain := false
+	for _, w := range want.Alternatives() {
+		plain = plain || w.Int && len(w.Units) == 0
+	}
+	if x, exact := types.Convert(n.V, n.Unit, "epochs"); exact && plain && slices.Equal(unitsOf(want, "number"), []string{"epochs"}) {
+		return ir.Number{V: x}
+	}
+	return v
 }
 
 func unitsOf(want types.Type, base string) []string {

@@ -70,6 +70,7 @@ func TestWhatDoesNotChangeMeaningKeepsIdentity(t *testing.T) {
 		{"block or parentheses", replaced(t, "{ metrics: [dice, nsd(2 mm)], batch: 4 }", "", "evaluate(parts.test)", "evaluate(parts.test, metrics: [dice, nsd(2 mm)], batch: 4)")},
 		{"call or pipe", replaced(t, "brain |> where(case != \"brain9\")", "where(brain, case != \"brain9\")")},
 		{"millimetres or centimetres", replaced(t, "margin: 20 mm", "margin: 2 cm", "nsd(2 mm)", "nsd(0.2 cm)")},
+		{"epochs with their unit", replaced(t, "epochs: 5", "epochs: 5 epochs")},
 		{"spelling of numbers", replaced(t, "1e-3", "0.001", "64 px", "64.0 px")},
 		{"a default written out", replaced(t, "adamw(rate)", "adamw(rate, weight_decay: 0.01, schedule: constant)")},
 		{"a value given a name", replaced(t, "resize(64 px)", "resize(side)") + "param side: number = 64 px\n"},

@@ -57,6 +57,6 @@ func (c *checker) predicted(mask *ir.Node, v ir.Value) ir.Value {
 func (c *checker) trainingPrompt(n *ir.Node) {
 	if p := n.Node("prompt"); p != nil && p.Op == "refine" {
 		d := c.diags.Add(diag.WrongType, n.ArgSpan("prompt"), "%s shows each sample one prompt, and refine needs answers between", n.Op)
-		d.Help = "train with points(…) and with masks made worse, as in mask(grow: -4 px .. 4 px, with: points(2, negative: 1)), and refine in evaluate"
+		d.Help = "train with clicks at masks made worse, as in mask(grow: -4 px .. 4 px, shift: 0 px .. 5 px, clicks: 2), and refine in evaluate"
 	}
 }

@@ -234,23 +234,23 @@ func (c *checker) ownMetric(e *syntax.Field, of ir.Value) ir.Value {
 	return &ir.Node{Op: "select", T: measure, Span: e.Where, Args: []ir.Arg{{Name: "of", Value: n}, {Name: "field", Value: ir.Str{S: e.Name.Text}}}}
 }
 
-// better says of a metric that the script has written which side of it is good: the metric with one argument more.
-func (c *checker) better(metric, side ir.Value, call, at source.Span) ir.Value {
+// sided says of a metric that the script has written which side of it is better: the metric with one argument more.
+func (c *checker) sided(by string, metric ir.Value, call, at source.Span) ir.Value {
 	n, ok := metric.(*ir.Node)
-	if !ok || isUnknown(side) {
+	switch {
+	case !ok:
 		return ir.Unknown{T: types.Of("metric")}
-	}
-	if n.Op != "fn" || n.Arg("better") != nil {
+	case n.Op != "fn":
 		d := c.diags.Add(diag.WrongType, at, "which side of %s is better is known already", n.Op)
-		d.Help = "leave better(…) out, or name a fn(predicted: mask, reference: mask, …) -> scalar"
-		if n.Op == "fn" {
-			d.Summary = "which side of " + FnName(n) + " is better is said twice"
-		}
+		d.Help = "leave " + by + "(…) out, or name a fn(predicted: mask, reference: mask, …) -> scalar"
+		return unknown
+	case n.Arg("side") != nil:
+		c.diags.Add(diag.WrongType, at, "which side of %s is better is said twice", FnName(n)).Help = "leave one of them out"
 		return unknown
 	}
 	out := *n
 	out.Span = call
-	out.Args = append(slices.Clone(n.Args), ir.Arg{Name: "better", Value: side})
+	out.Args = append(slices.Clone(n.Args), ir.Arg{Name: "side", Value: ir.Str{S: by}})
 	return &out
 }
 

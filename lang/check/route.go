@@ -98,7 +98,10 @@ func (c *checker) start(own string, v ir.Value, at source.Span, targets map[stri
 		}
 	case from.Op != "expert" && from.Op != "shared":
 		c.diags.Add(diag.WrongType, x.ArgSpan("init"), "%s has a %s, not an expert to start from", path, from.Op)
-	case width(from) != x.Int("bottleneck"):
+	case !c.sameBlock(from, x):
+		d := c.diags.Add(diag.WrongType, x.ArgSpan("init"), "the expert of %s and this one differ in their block", path)
+		d.Help = "values are copied only between experts of one form"
+	case x.Arg("block") == nil && width(from) != x.Int("bottleneck"):
 		d := c.diags.Add(diag.OutOfRange, x.ArgSpan("init"), "the expert of %s has a bottleneck of %d, this one of %d", path, width(from), x.Int("bottleneck"))
 		d.Help = "values are copied only between experts of one bottleneck"
 	default:
@@ -115,6 +118,16 @@ func (c *checker) start(own string, v ir.Value, at source.Span, targets map[stri
 			}
 		}
 	}
+}
+
+// sameBlock says whether two experts have the same block, or both none.
+func (c *checker) sameBlock(a, b *ir.Node) bool {
+	x, y := a.Node("block"), b.Node("block")
+	if x == nil || y == nil {
+		return x == y
+	}
+	h := ir.NewHasher(nil)
+	return h.Hash(x) == h.Hash(y)
 }
 
 // width of an expert; shared has the default one.

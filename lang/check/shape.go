@@ -147,8 +147,8 @@ func resized(c *checker, n *ir.Node, t types.Type) (types.Type, bool) {
 	if !ok || !t.Shaped {
 		return types.AnyTensor, true
 	}
-	num, den := factor(f.V)
-	if num == 0 {
+	num, den, ok := types.Factor(f.V)
+	if !ok {
 		d := c.diags.Add(diag.OutOfRange, n.ArgSpan("factor"), "factor of resize is %g, expected a whole number or one over a whole number", f.V)
 		d.Help = "for example 2, 0.5 or 0.25"
 		return t, false
@@ -158,17 +158,6 @@ func resized(c *checker, n *ir.Node, t types.Type) (types.Type, bool) {
 		t = t.With(axis, s.Times(num, den))
 	}
 	return t, true
-}
-
-// factor reads a number as n/1 or 1/n; 0 when it is neither.
-func factor(v float64) (num, den int) {
-	if r := math.Round(v); v >= 1 && r == v {
-		return int(r), 1
-	}
-	if r := math.Round(1 / v); v > 0 && math.Abs(1/v-r) < 1e-6*r {
-		return 1, int(r)
-	}
-	return 0, 0
 }
 
 func coordinates(c *checker, n *ir.Node, t types.Type) (types.Type, bool) {

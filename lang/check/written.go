@@ -55,8 +55,8 @@ func writtenNode(n *ir.Node) string {
 		if after := n.Node("after"); after != nil {
 			return Written(after) + " |> " + n.Label
 		}
-		if side, ok := n.Arg("better").(ir.Word); ok {
-			return "better(" + n.Label + ", " + side.Text + ")"
+		if side := n.Text("side"); side != "" {
+			return side + "(" + n.Label + ")"
 		}
 		return n.Label
 	}

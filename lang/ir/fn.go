@@ -9,8 +9,8 @@ import (
 // Fn is a function over tensors with all but its tensors given: a loss, a metric, a step of preparation or a block that a script has written. Its body is built of
 // nodes whose leaves are inputs: a *Node with Op "input" and a Number "index" for each parameter, in order.
 //
-// A node that a Fn makes has the Op "fn", the type of the place it stands at (loss, metric, …) and the Fn as its argument "body". A metric may have a Word "better" beside
-// it: higher or lower. Inputs of that node are the Fn's own business, so
+// A node that a Fn makes has the Op "fn", the type of the place it stands at (loss, metric, …) and the Fn as its argument "body". A metric may have a Str "side" beside it:
+// lower_is_better or higher_is_better. Inputs of that node are the Fn's own business, so
 // Node.Inputs does not list what is inside.
 type Fn struct {
 	Params []string // types as declared: mask, logits, image, features

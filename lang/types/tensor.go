@@ -2,6 +2,7 @@ package types
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -50,6 +51,18 @@ func (s Size) Times(num, den int) Size {
 		}
 	}
 	return s
+}
+
+// Factor reads a number by which lengths are multiplied as n/1 or 1/n, the latter to six digits, as 0.333333 is written for a third. ok is false when it is neither.
+func Factor(v float64) (num, den int, ok bool) {
+	const most = 1 << 20
+	switch r := math.Round(1 / v); {
+	case v >= 1 && v == math.Round(v) && v <= most:
+		return int(v), 1, true
+	case v > 0 && r > 1 && r <= most && math.Abs(1/v-r) < 1e-5*r:
+		return 1, int(r), true
+	}
+	return 0, 0, false
 }
 
 // Plus is the sum of two lengths. One that is known only by name stays a name.

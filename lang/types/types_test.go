@@ -34,3 +34,13 @@ func TestConvertIsExactOnly(t *testing.T) {
 		t.Error("px became mm without a spacing")
 	}
 }
+
+func TestFactor(t *testing.T) {
+	for v, want := range map[float64][2]int{2: {2, 1}, 1: {1, 1}, 0.5: {1, 2}, 1.0 / 3: {1, 3}, 0.333333: {1, 3}, 0.0625: {1, 16},
+		0.33: {}, 1.5: {}, 0.4: {}, 0: {}, -2: {}, 1e12: {}, 1e-12: {}} {
+		num, den, ok := Factor(v)
+		if ok != (want != [2]int{}) || [2]int{num, den} != want {
+			t.Errorf("%g is %d/%d, %t; expected %v", v, num, den, ok, want)
+		}
+	}
+}

@@ -14,8 +14,8 @@
 // multiplied by the weight of its expert, and the Up matrices, side by side,
 // sum over experts and hidden units at once. Parameters keep the names of the
 // published checkpoints, one tensor for each expert (adapter_down.0.weight …).
-// An expert of another form is given as [Config.Block]; such experts are
-// computed one by one.
+// Experts of another form are given by [Config.Block]; they are computed one by
+// one, beside those of the product.
 //
 // Gates (see [Gate]) differ in where the weights come from, not in how they are
 // used: the published soft gate in its two generations, the k largest of it, or
@@ -72,12 +72,9 @@ type Config struct {
 	Scale   float64 // factor of the experts' sum
 	Dropout float64 // on the hidden units, in training
 
-	// Block, where set, stands in the place of every expert's Up(GELU(Down(x))): it is called once for each expert in each block, with a scope
-	// of that expert's own (adapter_block.N) and the normalised tokens (B,N,C), and answers the same shape. Bottleneck, Widths and Dropout are
-	// then the block's own affair and are not read; gate and Scale act as ever. A block that answers zeros at first leaves the network as it
-	// was when training begins; nothing here makes it do so.
-	Block func(s *graph.Scope, x *graph.Node) *graph.Node
-	// Form tells Blocks apart wherever configurations are compared: the same text, the same block.
+	// Block, where set, says by its number which expert has another form than Up(GELU(Down(x))); nil stays a bottleneck.
+	Block func(expert int) Form
+	// Form tells Blocks apart wherever configurations are compared: the same text, the same forms.
 	Form string
 
 	Gate     Gate
@@ -86,6 +83,22 @@ type Config struct {
 	Table    [][]float64 // Route: one row for each task, one for a task outside the taxonomy, and one for each that has a place in it and no row in the embeddings; one weight for each expert
 	Groups   *Groups     // each task sees the experts of its group only; nil: all tasks see all
 	Taxonomy Taxonomy
+}
+
+// Form is an expert's own form: it is called once for each such expert in each block, with a scope of that expert's own (adapter_block.N) and the normalised
+// tokens (B,N,C), and answers the same shape. Bottleneck, Widths and Dropout are then its own affair; gate and Scale act as ever. A form that answers zeros at
+// first leaves the network as it was when training begins; nothing here makes it do so.
+type Form func(s *graph.Scope, x *graph.Node) *graph.Node
+
+// Alike gives all experts one form.
+func Alike(f Form) func(int) Form { return func(int) Form { return f } }
+
+// form of an expert; nil for a bottleneck.
+func (c Config) form(expert int) Form {
+	if c.Block == nil {
+		return nil
+	}
+	return c.Block(expert)
 }
 
 // Published is the mixture of the paper: four experts of 16 units with
@@ -100,7 +113,7 @@ func (c Config) Validate(depth int) error {
 	switch {
 	case c.Experts < 1:
 		return fmt.Errorf("experts: found %d, expected at least 1", c.Experts)
-	case c.Block == nil && len(c.Widths) != 0 && len(c.Widths) != c.Experts:
+	case len(c.Widths) != 0 && len(c.Widths) != c.Experts:
 		return fmt.Errorf("experts: found %d bottleneck widths for %d experts, expected one for each", len(c.Widths), c.Experts)
 	case c.Embedding < 1 && c.learnsGate():
 		return fmt.Errorf("experts: embedding of %d values, expected at least 1", c.Embedding)
@@ -117,7 +130,7 @@ func (c Config) Validate(depth int) error {
 			c.Taxonomy.Modalities, len(c.Taxonomy.Levels), c.Taxonomy.Tasks)
 	}
 	for e, b := range c.widths() {
-		if b < 1 && c.Block == nil {
+		if b < 1 && c.form(e) == nil {
 			return fmt.Errorf("experts: expert %d has a bottleneck of %d units, expected at least 1", e, b)
 		}
 	}
@@ -166,7 +179,8 @@ func (c Config) In(i int) bool {
 	return false
 }
 
-// widths is the number of hidden units of each expert.
+// widths is the number of hidden units of each expert; of those with a form of
+// their own it says nothing.
 func (c Config) widths() []int {
 	if len(c.Widths) != 0 {
 		return c.Widths

@@ -14,27 +14,36 @@ import (
 // network without MLPs, x is the map of features of a level and stands for mlp
 // too; maps of volumes (B,D,H,W,C) are adapted in the same way.
 // Parameters are taken in scope s: adapter_down.N (b,C), adapter_up.N (C,b), or
-// what a Block asks for under adapter_block.N; adapter_gate,
+// what a Form asks for under adapter_block.N; adapter_gate,
 // adapter_organ_gate, adapter_input_embed.
 func (c Config) Adapt(s *graph.Scope, ctx Context, x, mlp *gx.Node) (out, gate *gx.Node) {
 	gate = c.weights(s, ctx, x)
 	s.Tap("gate", gate)
 
 	tokens := gx.Reshape(x, x.Shape().Dim(0), -1, x.Shape().Dim(-1))
-	sum := c.fused
-	if c.Block != nil {
-		sum = c.oneByOne
+	sum := c.fused(s, tokens, gate)
+	for _, y := range c.oneByOne(s, tokens, gate) {
+		if sum == nil {
+			sum = y
+		} else {
+			sum = gx.Add(sum, y)
+		}
 	}
-	return gx.Add(mlp, gx.MulScalar(gx.Reshape(sum(s, tokens, gate), x.Shape().Dimensions...), c.Scale)), gate
+	return gx.Add(mlp, gx.MulScalar(gx.Reshape(sum, x.Shape().Dimensions...), c.Scale)), gate
 }
 
-// fused is Σ_e gate_e · Up_e(GELU(Down_e(x))) in two products.
+// fused is Σ_e gate_e · Up_e(GELU(Down_e(x))) over the bottlenecks in two
+// products; nil where there are none.
 //
 // tokens: (B,HW,C), gate: (B,E). Returns (B,HW,C).
 func (c Config) fused(s *graph.Scope, tokens, gate *gx.Node) *gx.Node {
 	b, channels := tokens.Shape().Dim(0), tokens.Shape().Dim(2)
 	var down, downBias, up, upBias []*gx.Node
 	for e, width := range c.widths() {
+		if c.form(e) != nil {
+			upBias = append(upBias, gx.ConstAsDType(s.Graph(), s.DType(), [][]float64{make([]float64, channels)})) // its bias is its own affair
+			continue
+		}
 		d, u := s.In("adapter_down.%d", e), s.In("adapter_up.%d", e)
 		down = append(down, d.Param("weight", graph.KaimingUniform, width, channels))
 		downBias = append(downBias, d.Param("bias", graph.Zeros, width))
@@ -42,6 +51,9 @@ func (c Config) fused(s *graph.Scope, tokens, gate *gx.Node) *gx.Node {
 		upBias = append(upBias, gx.Reshape(u.Param("bias", graph.Zeros, channels), 1, channels))
 	}
 
+	if down == nil {
+		return nil
+	}
 	// N = Σ_e b_e hidden units of all experts side by side.
 	hidden := graph.Einsum("btc,nc->btn", tokens, gx.Concatenate(down, 0))
 	hidden = gx.Add(hidden, gx.Reshape(gx.Concatenate(downBias, 0), 1, 1, -1))
@@ -54,32 +66,35 @@ func (c Config) fused(s *graph.Scope, tokens, gate *gx.Node) *gx.Node {
 	return gx.Add(sum, gx.Reshape(gx.MatMul(gate, gx.Concatenate(upBias, 0)), b, 1, channels)) // Σ_e gate_e · bias_e
 }
 
-// oneByOne is Σ_e gate_e · Block_e(x), for experts of a form of their own.
+// oneByOne lists gate_e · Form_e(x), for experts of a form of their own.
 //
-// tokens: (B,HW,C), gate: (B,E). Returns (B,HW,C).
-func (c Config) oneByOne(s *graph.Scope, tokens, gate *gx.Node) *gx.Node {
+// tokens: (B,HW,C), gate: (B,E). Returns each (B,HW,C).
+func (c Config) oneByOne(s *graph.Scope, tokens, gate *gx.Node) []*gx.Node {
 	b := tokens.Shape().Dim(0)
-	var sum *gx.Node
+	var terms []*gx.Node
 	for e := range c.Experts {
+		form := c.form(e)
+		if form == nil {
+			continue
+		}
 		own := s.In("adapter_block.%d", e)
-		y := c.Block(own, tokens)
+		y := form(own, tokens)
 		if !y.Shape().Equal(tokens.Shape()) {
 			s.Failf("expert %q answers the shape %v to tokens of shape %v; expected the same shape", own.Path(), y.Shape().Dimensions, tokens.Shape().Dimensions)
 		}
 		share := gx.Reshape(gx.Slice(gate, gx.AxisRange(), gx.AxisRange(e, e+1)), b, 1, 1)
-		if y = gx.Mul(y, share); sum == nil {
-			sum = y
-		} else {
-			sum = gx.Add(sum, y)
-		}
+		terms = append(terms, gx.Mul(y, share))
 	}
-	return sum
+	return terms
 }
 
-// ownership is the matrix (E,N) with a 1 where hidden unit n belongs to expert e.
+// ownership is the matrix (E,N) with a 1 where hidden unit n of the bottlenecks belongs to expert e.
 func (c Config) ownership(like *gx.Node) *gx.Node {
 	var owner []int32
 	for e, width := range c.widths() {
+		if c.form(e) != nil {
+			continue
+		}
 		for range width {
 			owner = append(owner, int32(e))
 		}

@@ -148,7 +148,6 @@ func (r *run) fill(ctx context.Context, in *batch, samples []int, epoch int) err
 		if r.cfg.Jitter != (Jitter{}) {
 			r.cfg.Jitter.apply(stream(r.cfg.Seeds.Jitter, "jitter", i), &e.Box, r.cfg.Size)
 		}
-		e.Points, e.Labels, e.Mask = nil, nil, nil // anew, of what the augmentation left
-		r.cfg.Points.draw(e, r.cfg.Size, func(purpose string) *rand.Rand { return stream(r.cfg.Seeds.Jitter, purpose, i) })
+		r.cfg.Points.Prompt(e, r.cfg.Size, func(purpose string) *rand.Rand { return stream(r.cfg.Seeds.Jitter, purpose, i) })
 	})
 }

@@ -22,13 +22,17 @@ type Mask struct {
 	// Coarse gives each square of so many pixels, counted from the top left
 	// corner, to what at least half of it belongs to; 0: as it is.
 	Coarse int `json:",omitzero"`
+	// Clicks are points where the mask that is shown is wrong, as those of a
+	// Refinement; Centre is theirs.
+	Clicks int  `json:",omitzero"`
+	Centre bool `json:",omitzero"`
 }
 
 // Check returns an error for a mask prompt that is not possible.
 func (m Mask) Check() error {
 	switch {
-	case m.Side < 0 || m.Coarse < 0:
-		return fmt.Errorf("a mask prompt of %d cells a side, in squares of %d pixels, is not possible", m.Side, m.Coarse)
+	case m.Side < 0 || m.Coarse < 0 || m.Clicks < 0:
+		return fmt.Errorf("a mask prompt of %d cells a side, in squares of %d pixels, with %d clicks, is not possible", m.Side, m.Coarse, m.Clicks)
 	case m.Grow[0] > m.Grow[1] || m.Shift[0] > m.Shift[1] || m.Shift[0] < 0:
 		return fmt.Errorf("a mask prompt grown by %d to %d and moved by %d to %d pixels is not possible", m.Grow[0], m.Grow[1], m.Shift[0], m.Shift[1])
 	}
@@ -40,10 +44,11 @@ func (m Mask) Check() error {
 const sure = 8
 
 // Draw makes the prompt of a mask of side·side pixels: Side·Side logits,
-// sure·(2p-1) where the share p of a cell lies in the mask. A mask that the
-// changes would leave nothing of keeps the pixel that was farthest inside.
-func (m Mask) Draw(rng *rand.Rand, mask []uint8, side int) []float32 {
-	changed := make([]uint8, len(mask))
+// sure·(2p-1) where the share p of a cell lies in the mask; and the mask as it
+// is shown, of zeros and ones. A mask that the changes would leave nothing of
+// keeps the pixel that was farthest inside.
+func (m Mask) Draw(rng *rand.Rand, mask []uint8, side int) (logits []float32, changed []uint8) {
+	changed = make([]uint8, len(mask))
 	inside := false
 	for i, v := range mask {
 		if v != 0 {
@@ -72,11 +77,10 @@ func (m Mask) Draw(rng *rand.Rand, mask []uint8, side int) []float32 {
 	if inside && !left {
 		changed[innermost(mask, side)] = 1
 	}
-	out := make([]float32, 0, m.Side*m.Side)
 	for _, p := range shares(changed, side, m.Side) {
-		out = append(out, float32(sure*(2*p-1)))
+		logits = append(logits, float32(sure*(2*p-1)))
 	}
-	return out
+	return logits, changed
 }
 
 // spread is 1 where a pixel of the mask lies within by rows and columns.

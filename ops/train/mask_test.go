@@ -96,7 +96,7 @@ func TestMasksThatAreChanged(t *testing.T) {
 		mask, side := picture(c.from...)
 		before := slices.Clone(mask)
 		c.m.Side = side
-		logits := c.m.Draw(rand.New(rand.NewPCG(1, 1)), mask, side)
+		logits, _ := c.m.Draw(rand.New(rand.NewPCG(1, 1)), mask, side)
 		got := make([]uint8, len(logits))
 		for i, v := range logits {
 			switch v {
@@ -121,7 +121,7 @@ func TestMaskThatIsMoved(t *testing.T) {
 	mask[10*21+10] = 1
 	far := map[int]bool{}
 	for seed := range uint64(40) {
-		logits := Mask{Side: 21, Shift: [2]int{3, 4}}.Draw(rand.New(rand.NewPCG(seed, 2)), mask, 21)
+		logits, _ := Mask{Side: 21, Shift: [2]int{3, 4}}.Draw(rand.New(rand.NewPCG(seed, 2)), mask, 21)
 		at := slices.Index(logits, sure)
 		x, y := at%21-10, at/21-10
 		if d := x*x + y*y; at < 0 || d < 6 || d > 23 { // 3 to 4 px, each coordinate rounded
@@ -217,5 +217,35 @@ func TestMasksThatCannotBe(t *testing.T) {
 		if err := (Points{Mask: m}).Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, expected %q", err, want)
 		}
+	}
+}
+
+// Clicks lie where the mask that is shown is wrong; where it is right, there is nothing to click at.
+func TestClicksAtAShownMask(t *testing.T) {
+	target, side := picture(
+		"###...",
+		"###...",
+		"###...",
+		"......",
+		"......",
+		"......")
+	e := Example{Target: target, Guess: slices.Clone(target)}
+	e.Guess[0], e.Guess[35] = 0, 1
+	stream := func(purpose string) *rand.Rand { return graph.Stream(5, purpose) }
+	p := Points{Positive: 1, Mask: Mask{Side: 6, Clicks: 4}}
+	p.Prompt(&e, side, stream)
+	if len(e.Labels) != 5 || len(e.Points) != 10 || p.Count() != 5 || e.Labels[0] != 1 {
+		t.Fatalf("%v %v", e.Points, e.Labels)
+	}
+	for k := 1; k < 5; k++ {
+		at := int(e.Points[2*k+1])*side + int(e.Points[2*k])
+		if !(at == 0 && e.Labels[k] == 1 || at == 35 && e.Labels[k] == 0) {
+			t.Errorf("click %d at %d has the label %d", k, at, e.Labels[k])
+		}
+	}
+	e.Guess = target
+	p.Prompt(&e, side, stream)
+	if !slices.Equal(e.Labels, []int32{1, -1, -1, -1, -1}) {
+		t.Errorf("a right mask has clicks %v", e.Labels)
 	}
 }

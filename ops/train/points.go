@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // Points are prompts beside the box or instead of it. They are drawn from a
@@ -19,8 +20,8 @@ type Points struct {
 	Mask  Mask `json:",omitzero"`
 }
 
-// Count is the number of points of a sample.
-func (p Points) Count() int { return p.Positive + p.Negative }
+// Count is the number of points of a sample, clicks at mistakes of its mask included.
+func (p Points) Count() int { return p.Positive + p.Negative + p.Mask.Clicks }
 
 // Check returns an error for points that are not possible.
 func (p Points) Check() error {
@@ -33,8 +34,8 @@ func (p Points) Check() error {
 	return p.Mask.Check()
 }
 
-// Draw chooses points for a target of side·side pixels: x and y of each, and the
-// labels. Where a target has no pixel of a kind, its points are none (label -1).
+// Draw chooses points for a target of side·side pixels, without clicks: x and y of
+// each, and the labels. Where a target has no pixel of a kind, its points are none (label -1).
 func (p Points) Draw(rng *rand.Rand, target []uint8, side int) (xy []float32, labels []int32) {
 	var inside, outside []int
 	for i, v := range target {
@@ -67,19 +68,34 @@ func (p Points) Draw(rng *rand.Rand, target []uint8, side int) (xy []float32, la
 	return xy, labels
 }
 
-// draw gives an example the prompts that it has not, stream being that of a
-// purpose.
-func (p Points) draw(e *Example, side int, stream func(purpose string) *rand.Rand) {
-	if p.Count() > 0 && e.Points == nil {
+// Prompt draws the points and the mask of an example of side·side pixels, with a
+// stream of random numbers for each purpose: points, mask and clicks.
+func (p Points) Prompt(e *Example, side int, stream func(purpose string) *rand.Rand) {
+	e.Points, e.Labels, e.Mask = nil, nil, nil
+	if p.Positive+p.Negative > 0 {
 		e.Points, e.Labels = p.Draw(stream("points"), e.Target, side)
 	}
-	if p.Mask.Side > 0 && e.Mask == nil {
-		of := e.Target
-		if e.Guess != nil {
-			of = e.Guess
-		}
-		e.Mask = p.Mask.Draw(stream("mask"), of, side)
+	if p.Mask.Side == 0 {
+		return
 	}
+	of := e.Target
+	if e.Guess != nil {
+		of = e.Guess
+	}
+	var shown []uint8
+	if e.Mask, shown = p.Mask.Draw(stream("mask"), of, side); p.Mask.Clicks == 0 {
+		return
+	}
+	xy, labels, done := Refinement{Clicks: p.Mask.Clicks, Centre: p.Mask.Centre}.click(stream("clicks"), func(i int) bool { return shown[i] != 0 }, e.Target, side)
+	if done { // nothing to click at
+		xy, labels = make([]float32, 2*p.Mask.Clicks), slices.Repeat([]int32{-1}, p.Mask.Clicks)
+	}
+	e.Points, e.Labels = append(e.Points, xy...), append(e.Labels, labels...)
+}
+
+// prompted says whether an example has what Prompt draws.
+func (p Points) prompted(e *Example) bool {
+	return (p.Count() == 0 || e.Points != nil) && (p.Mask.Side == 0 || e.Mask != nil)
 }
 
 // innermost is the pixel of a target that is most steps (up, down, left, right)

@@ -272,7 +272,9 @@ func (p *Predictor) fill(ctx context.Context, in *batch, source Source, samples 
 	kept := make([]Example, len(samples))
 	still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
 	err := in.fill(ctx, source, samples, p.size, preparers(p.b), still, func(k, i int, e *Example) {
-		p.points.draw(e, p.size, func(purpose string) *rand.Rand { return graph.Stream(0, fmt.Sprintf("%s of sample %d", purpose, i)) })
+		if !p.points.prompted(e) {
+			p.points.Prompt(e, p.size, func(purpose string) *rand.Rand { return graph.Stream(0, fmt.Sprintf("%s of sample %d", purpose, i)) })
+		}
 		kept[k] = *e
 		kept[k].Image = append([]float32(nil), e.Image...)
 		kept[k].Target = append([]uint8(nil), e.Target...)

@@ -40,12 +40,12 @@ func (r Refinement) Check() error {
 // click chooses the points of one round: x and y of each, and 1 where the
 // target was missed, 0 where it was wrongly found. done says that nothing is
 // wrong.
-func (r Refinement) click(rng *rand.Rand, logits []float32, target []uint8, side int) (xy []float32, labels []int32, done bool) {
+func (r Refinement) click(rng *rand.Rand, found func(pixel int) bool, target []uint8, side int) (xy []float32, labels []int32, done bool) {
 	missed, added := make([]uint8, len(target)), make([]uint8, len(target))
 	var wrong []int
-	for i, v := range logits {
-		switch in := target[i] != 0; {
-		case in == (v > 0):
+	for i, v := range target {
+		switch in := v != 0; {
+		case in == found(i):
 			continue
 		case in:
 			missed[i] = 1
@@ -114,7 +114,8 @@ func (p *Predictor) refine(ctx context.Context, params *graph.DeviceParams, inpu
 			if k < len(examples) && !done[k] {
 				var xy []float32
 				var what []int32
-				xy, what, done[k] = r.click(streams[k], answers[k].Mask(answers[k].Chosen), examples[k].Target, p.size)
+				answer := answers[k].Mask(answers[k].Chosen)
+				xy, what, done[k] = r.click(streams[k], func(i int) bool { return answer[i] > 0 }, examples[k].Target, p.size)
 				points[k], labels[k] = append(points[k], xy...), append(labels[k], what...)
 			}
 			if k < len(examples) && !done[k] {

@@ -11,14 +11,7 @@ import (
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
-// logitsOf are 1 in a mask and -1 outside.
-func logitsOf(mask []uint8) []float32 {
-	out := make([]float32, len(mask))
-	for i, v := range mask {
-		out[i] = 2*float32(v) - 1
-	}
-	return out
-}
+func of(mask []uint8) func(int) bool { return func(i int) bool { return mask[i] != 0 } }
 
 func TestClicksAreWhereTheAnswerIsWrong(t *testing.T) {
 	target, side := picture(
@@ -36,17 +29,17 @@ func TestClicksAreWhereTheAnswerIsWrong(t *testing.T) {
 		"....##",
 		"......")
 	rng := rand.New(rand.NewPCG(3, 4))
-	xy, labels, done := Refinement{Clicks: 1, Centre: true}.click(rng, logitsOf(found), target, side)
+	xy, labels, done := Refinement{Clicks: 1, Centre: true}.click(rng, of(found), target, side)
 	if done || !slices.Equal(xy, []float32{1, 1}) || !slices.Equal(labels, []int32{1}) {
 		t.Errorf("the deepest mistake is what was missed, found %v %v", xy, labels)
 	}
-	xy, labels, _ = Refinement{Clicks: 1, Centre: true}.click(rng, logitsOf(target), found, side)
+	xy, labels, _ = Refinement{Clicks: 1, Centre: true}.click(rng, of(target), found, side)
 	if !slices.Equal(xy, []float32{1, 1}) || !slices.Equal(labels, []int32{0}) {
 		t.Errorf("the deepest mistake is what was added, found %v %v", xy, labels)
 	}
 	met := map[int32]int{}
 	for range 60 {
-		xy, labels, _ = Refinement{Clicks: 2}.click(rng, logitsOf(found), target, side)
+		xy, labels, _ = Refinement{Clicks: 2}.click(rng, of(found), target, side)
 		for k, l := range labels {
 			at := int(xy[2*k+1])*side + int(xy[2*k])
 			if target[at] == found[at] || int32(target[at]) != l {
@@ -58,7 +51,7 @@ func TestClicksAreWhereTheAnswerIsWrong(t *testing.T) {
 	if met[0] == 0 || met[1] == 0 {
 		t.Errorf("60 times two clicks hit only one kind of mistake: %v", met)
 	}
-	if _, _, done = (Refinement{Clicks: 1}).click(rng, logitsOf(target), target, side); !done {
+	if _, _, done = (Refinement{Clicks: 1}).click(rng, of(target), target, side); !done {
 		t.Error("an answer without a mistake is clicked at")
 	}
 }

@@ -23,13 +23,12 @@ type Example struct {
 	Name     string     // for messages and records
 
 	// Points and Labels are point prompts, x and y of each and what it is (see
-	// Points). A source may set them for a prediction; where points are asked for
-	// and it has not, and in a training, they are drawn.
+	// Points). A source may set them, and Mask, for a prediction; in a training, and
+	// where it has not set all that is asked for, all are drawn.
 	Points []float32
 	Labels []int32
-	// Mask is a mask prompt, Side·Side logits (see Mask). As with points, a source
-	// may set it, or it is made of Guess, a mask of S·S pixels that somebody
-	// answered before, or without one of the target.
+	// Mask is a mask prompt, Side·Side logits (see Mask), made of Guess, a mask of
+	// S·S pixels that somebody answered before, or without one of the target.
 	Mask  []float32
 	Guess []uint8
 }
