@@ -7,8 +7,9 @@
 #
 # PEERS_DIR holds the peers' scripts (torch_medsegx.py and others), VENV a Python environment with what they import. Lines are kept in
 # bench/results/, one file for us and one for them. MSEG is the program (mseg from the PATH by default), CASES those to measure,
-# BACKEND its backend; cuda is the plugin of the Python environment on the PATH, xla:/path/to/xla_cuda_plugin.so another. On a GPU every case is measured in PRECISIONS (f32,tf32,bf16), inference at a batch of 1 and of BATCH (32), training at
-# BATCH; the peers' scripts run on the CPU only and are left out then.
+# BACKEND its backend; cuda is the plugin of the Python environment on the PATH, xla:/path/to/xla_cuda_plugin.so another. On a GPU every
+# case is measured in PRECISIONS (f32,tf32,bf16), inference at a batch of 1 and of BATCH (32), training at BATCH; the peers' scripts run on the
+# CPU only and are left out then.
 set -eu
 alone=
 case ${1:-} in
@@ -63,7 +64,7 @@ if [ -n "$gpu" ]; then
 		exit 1
 	}
 	for _ in $(seq "$rounds"); do
-		for c in ${CASES:-sam infer decode train full decoder-images decoder loop-train loop-unet unet-infer unet-train basic-infer basic-train first-result}; do
+		for c in ${CASES:-sam train loop-train loop-unet unet-train unet-infer infer full decode decoder-images decoder basic-infer basic-train first-result}; do
 			batches=${BATCH:-32}
 			case $c in
 			sam | sam-bound | encode | infer | decode | *-infer) batches=1,$batches ;;
