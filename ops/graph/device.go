@@ -81,17 +81,15 @@ func (d *DeviceParams) tensor(name string, dtype dtypes.DType, dims []int) (*ten
 	return t, nil
 }
 
-// replace makes t the float32 value of a parameter on the device.
-func (d *DeviceParams) replace(name string, t *tensors.Tensor) error {
+// replace makes t the float32 value of a parameter on the device. It returns what
+// was there, which is the caller's to free; nil if nothing was.
+func (d *DeviceParams) replace(name string, t *tensors.Tensor) *tensors.Tensor {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	key := residentKey{name, dtypes.Float32}
-	old, ok := d.resident[key]
+	old := d.resident[key].t
 	d.resident[key] = resident{t: t, version: d.host.entries[name].version, trained: true}
-	if ok {
-		return old.t.FinalizeAll()
-	}
-	return nil
+	return old
 }
 
 // Host returns the parameters with the values they have on the device, in the

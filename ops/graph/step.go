@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gomlx/compute/dtypes"
@@ -71,6 +72,7 @@ type Step struct {
 	state  map[slot]*tensors.Tensor
 	sums   map[string]*tensors.Tensor // gradients added up since the last update
 	begun  bool                       // sums hold something
+	freed  sync.WaitGroup             // what the last update replaced
 	scale  scale
 }
 
@@ -259,21 +261,43 @@ func (st *Step) settle(r *StepResult, results []*tensors.Tensor) (taken int, err
 	st.scale.raise()
 	st.count++
 	each := 1 + len(st.slots)
+	old := make([]*tensors.Tensor, 0, len(results))
 	for i, name := range st.trained {
 		t := results[each*i:]
-		if err := st.params.replace(name, t[0]); err != nil {
-			return len(results), err
-		}
+		old = append(old, st.params.replace(name, t[0]))
 		for k, kind := range st.slots {
 			at := slot{kind, name}
-			if err := st.state[at].FinalizeAll(); err != nil {
-				return len(results), err
-			}
+			old = append(old, st.state[at])
 			st.state[at] = t[1+k]
 		}
 	}
+	st.discard(old)
 	return len(results), nil
 }
+
+// discard frees what an update has replaced: some 2 µs for each of what may be a
+// thousand tensors, in which a device of its own would wait for the next step. So
+// there small sets are freed while it begins; one that takes room worth mentioning
+// is freed before, like every set on the host.
+func (st *Step) discard(old []*tensors.Tensor) {
+	st.freed.Wait()
+	bytes := 0
+	for _, t := range old {
+		if t != nil {
+			bytes += int(t.Memory())
+		}
+	}
+	if !st.b.Accelerated() && !discardAlways || bytes > discardBelow {
+		finalize(old)
+		return
+	}
+	st.freed.Go(func() { finalize(old) })
+}
+
+const discardBelow = 256 << 20
+
+// discardAlways lets tests free beside the next step on the host too.
+var discardAlways = false
 
 func outputs(results []*tensors.Tensor) ([]*Tensor, error) {
 	var out []*Tensor
@@ -289,6 +313,7 @@ func outputs(results []*tensors.Tensor) ([]*Tensor, error) {
 
 // Free releases the compiled code and the state, not the parameters.
 func (st *Step) Free() {
+	st.freed.Wait()
 	st.code.free()
 	st.apply.free()
 	freeAll(st.state)
