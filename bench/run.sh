@@ -3,12 +3,13 @@
 #
 #   bench/run.sh PEERS_DIR VENV [ROUNDS] [SECONDS]
 #   bench/run.sh - [ROUNDS] [SECONDS]                                      mseg alone
-#   BACKEND=xla:/path/to/xla_cuda_plugin.so bench/run.sh - [ROUNDS] [SECONDS]   mseg on a GPU
+#   BACKEND=cuda bench/run.sh - [ROUNDS] [SECONDS]                         mseg on an NVIDIA GPU
 #
 # PEERS_DIR holds the peers' scripts (torch_medsegx.py and others), VENV a Python environment with what they import. Lines are kept in
 # bench/results/, one file for us and one for them. MSEG is the program (mseg from the PATH by default), CASES those to measure,
-# BACKEND its backend. On a GPU every case is measured in PRECISIONS (f32,tf32,bf16), inference at a batch of 1 and of BATCH (32), training at
-# BATCH; the peers' scripts run on the CPU only and are left out then.
+# BACKEND its backend; cuda is the plugin of the Python environment on the PATH, xla:/path/to/xla_cuda_plugin.so another. On a GPU every
+# case is measured in PRECISIONS (f32,tf32,bf16), inference at a batch of 1 and of BATCH (32), training at BATCH; the peers' scripts run on the
+# CPU only and are left out then.
 set -eu
 alone=
 case ${1:-} in
@@ -17,7 +18,7 @@ case ${1:-} in
 	shift
 	;;
 '' | -*)
-	sed -n '2,13s/^#[ ]\{0,1\}//p' "$0" >&2
+	sed -n '2,14s/^#[ ]\{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 *)
@@ -29,6 +30,13 @@ case ${1:-} in
 esac
 mseg=${MSEG:-mseg} backend=${BACKEND:-xla} threads=${THREADS:-2}
 gpu=
+if [ "$backend" = cuda ]; then
+	site=$(python3 -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+	for plugin in "$site"/jax_plugins/xla_cuda*/xla_cuda_plugin.so; do # the last is that of the newest CUDA
+		backend=xla:$plugin
+	done
+	[ -e "${backend#xla:}" ] || { echo "run.sh: no CUDA plugin in $site; pip install 'jax-cuda12-plugin[with-cuda]', or name one: BACKEND=xla:PATH" >&2; exit 1; }
+fi
 case $backend in
 *[cC][uU][dD][aA]* | *[nN][vV][iI][dD][iI][aA]*) gpu=1 ;;
 esac
@@ -56,7 +64,7 @@ if [ -n "$gpu" ]; then
 		exit 1
 	}
 	for _ in $(seq "$rounds"); do
-		for c in ${CASES:-sam infer decode train full decoder-images decoder loop-train loop-unet unet-infer unet-train basic-infer basic-train first-result}; do
+		for c in ${CASES:-sam train loop-train loop-unet unet-train unet-infer infer full decode decoder-images decoder basic-infer basic-train first-result}; do
 			batches=${BATCH:-32}
 			case $c in
 			sam | sam-bound | encode | infer | decode | *-infer) batches=1,$batches ;;

@@ -45,7 +45,7 @@ func ruleParams() []Param {
 		p("ema", "number", "", "keeps a moving average of the weights, average ← ema × average + (1 − ema) × weights after every step, from the first weights on; the average is validated and is the result").within(0, 0.9999999).above(0),
 		p("stop", "stop", "", "when to end the training early; needs validate"),
 		p("sampling", "sampling", "", "what of a sample a step sees: patches(…) for samples larger than the network, or of different sizes; the whole when absent"),
-		p("precision", "word<precision>", "", "type in which matrix products and convolutions of the training steps are computed, f32 when absent; weights, norms, softmax, losses and sums stay f32, and so does validation; bf16 and f16 need the backend xla"),
+		p("precision", "word<precision>", "", "type in which matrix products and convolutions of the training steps are computed, f32 when absent; weights, norms, softmax, losses and sums stay f32, and so do validation and evaluation; bf16 and f16 need the backend xla"),
 		p("recompute", "bool", "", "saves memory: activations inside the blocks of an encoder are computed again for the gradient instead of kept; the results are the same, a step takes one forward pass of the blocks longer, and small batches gain nothing"),
 	}
 }

@@ -217,10 +217,9 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 // run executes the graph. extra supplies arguments that are neither inputs nor
 // parameters nor random tensors. Arguments stay the caller's, but for those
 // whose memory results take: they are no tensors any more once the program has
-// begun, and if it fails then, the error is a goneError. Devices compute while
-// the host goes on: the results may not be there yet when it returns, and are
-// waited for where one is downloaded. began is when the device was given the
-// work.
+// begun, and if it fails then, the error is a goneError. began is when the device
+// was given the work; the results are certainly there once one was downloaded
+// (go-xla waits for the device in the call itself).
 func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, inputs []Value, extra func(f feed) (*tensors.Tensor, error)) (results []*tensors.Tensor, began time.Time, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, began, err

@@ -98,7 +98,8 @@ type StepResult struct {
 	Skipped bool
 	Outputs []*Tensor // of the objective, integers and truth values as floats
 
-	// Device is the time that the device took, as seen from the host: from when it was given the step until the loss was there.
+	// Device is the time that the device took, as seen from the host: from when it was given the gradient until the loss was there, and
+	// for the update.
 	Device time.Duration
 }
 
@@ -266,7 +267,7 @@ func (st *Step) gradient(ctx context.Context, share float64, seed uint64, inputs
 			return nil, 0, grads, err
 		}
 	}
-	r.Device = time.Since(began) // the update before, which nothing waited for, is in it where the device works beside the host
+	r.Device = time.Since(began)
 	if r.Outputs, err = outputs(results[after:]); st.loose > 0 {
 		// The C library places a program's room anew until what lies between has found its place; what was left behind
 		// would stay beside it for good.

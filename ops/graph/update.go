@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -280,7 +281,7 @@ func (st *Step) update(ctx context.Context, rate float64, r *StepResult, grads [
 		return err
 	}
 	defer free()
-	results, _, err := st.apply.run(ctx, st.params, 0, nil, feeds)
+	results, began, err := st.apply.run(ctx, st.params, 0, nil, feeds)
 	if err != nil {
 		var gone *goneError
 		if errors.As(err, &gone) {
@@ -290,6 +291,7 @@ func (st *Step) update(ctx context.Context, rate float64, r *StepResult, grads [
 		}
 		return fmt.Errorf("%s: %w", st.cfg.Name, err)
 	}
+	r.Device += time.Since(began)
 	st.scale.raise()
 	st.count++
 	each := 1 + len(st.slots)
