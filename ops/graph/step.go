@@ -77,7 +77,7 @@ type Step struct {
 	count  int
 	state  map[slot]*tensors.Tensor
 	lost   error // why there are no parameters any more
-	loose  int   // steps until the room that steps take in turn lies where it will always be
+	loose  int   // programs until the room that they take in turn lies where it will always be
 	scale  scale
 
 	// With Parts:
@@ -215,6 +215,7 @@ func (st *Step) Run(ctx context.Context, rate float64, seed uint64, inputs ...Va
 	if err := st.ready(); err != nil {
 		return nil, err
 	}
+	defer st.tighten()
 	r, _, grads, err := st.gradient(ctx, 1, seed, inputs)
 	defer finalize(grads)
 	if err != nil {
@@ -224,6 +225,16 @@ func (st *Step) Run(ctx context.Context, rate float64, seed uint64, inputs ...Va
 		return r, st.notFinite(r)
 	}
 	return r, st.update(context.WithoutCancel(ctx), rate, r, grads)
+}
+
+// tighten gives free memory back at the end of the first programs. The C library
+// places their room anew until what lies between has found its place, and what
+// it has left behind would stay beside it for good.
+func (st *Step) tighten() {
+	if st.loose > 0 {
+		st.loose--
+		st.b.tidy()
+	}
 }
 
 // ready says why no step can be taken, if none can.
@@ -268,12 +279,7 @@ func (st *Step) gradient(ctx context.Context, share float64, seed uint64, inputs
 		}
 	}
 	r.Device = time.Since(began)
-	if r.Outputs, err = outputs(results[after:]); st.loose > 0 {
-		// The C library places a program's room anew until what lies between has found its place; what was left behind
-		// would stay beside it for good.
-		st.loose--
-		st.b.tidy()
-	}
+	r.Outputs, err = outputs(results[after:])
 	return r, norm, grads, err
 }
 

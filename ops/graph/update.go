@@ -231,6 +231,7 @@ func (st *Step) Accumulate(ctx context.Context, share float64, seed uint64, inpu
 	if !(share > 0 && share <= 1) {
 		return nil, fmt.Errorf("%s: the share of a part is %g, expected above 0 and at most 1", st.cfg.Name, share)
 	}
+	defer st.tighten()
 	r, norm, sums, err := st.gradient(ctx, share, seed, inputs)
 	st.begun = false
 	freeAll(st.sums) // on XLA the new ones have their memory
