@@ -33,8 +33,8 @@ var narrowCases = []struct {
 	{[]int{1, 4, 4, 40}, 34, Conv{Kernel: 3, Padding: 1, NoBias: true}, 0, 34}, // many filters
 	{[]int{1, 4, 5, 4}, 16, Conv{Kernel: 3, Padding: 1}, 0, 16},                // an odd width
 	{[]int{2, 4, 5, 3}, 20, Conv{Kernel: 3, Padding: 1}, 1, 20},                // an odd number of channels
-	{[]int{1, 3, 7, 16}, 12, Conv{Kernel: 3, Padding: 0}, 1, 16}, // an odd width of the result
-	{[]int{1, 4, 8, 3}, 1, Conv{Kernel: 3, Padding: 1}, 1, 24},   // forwards it would take too many columns
+	{[]int{1, 3, 7, 16}, 12, Conv{Kernel: 3, Padding: 0}, 1, 16},               // an odd width of the result
+	{[]int{1, 4, 8, 3}, 1, Conv{Kernel: 3, Padding: 1}, 1, 24},                 // forwards it would take too many columns
 	{[]int{1, 4, 6, 3}, 16, Conv{Kernel: 3, Padding: 1, Stride: 2}, 0, 16},
 }
 
