@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mseg-lang/mseg/ops/data"
+	"github.com/mseg-lang/mseg/ops/train"
 )
 
 const partsScript = `mseg 1
@@ -90,5 +93,47 @@ func TestPartsThatCannotBe(t *testing.T) {
 				t.Errorf("%v, expected %q", err, c.want)
 			}
 		})
+	}
+}
+
+// Windows and what is blended from them lie where they should: a network that answers each pixel by its own value gives the picture back, of whatever
+// shape it is.
+func TestWindowsLieInTheirPlace(t *testing.T) {
+	const side = 16
+	for _, s := range []train.Sliding{{Overlap: 0.5, Gaussian: true, Mirror: true}, {Overlap: 0.2}} {
+		x := &examples{rows: make([][5]int32, 3)}
+		for _, size := range [][2]int{{37, 22}, {10, 40}, {16, 16}} {
+			sample := data.Sample{Width: size[0], Height: size[1], Channels: 1, Image: make([]uint8, size[0]*size[1]), Mask: make([]uint8, size[0]*size[1])}
+			for i := range sample.Image {
+				sample.Image[i] = uint8(i * 97 % 251)
+				sample.Mask[i] = sample.Image[i] / 128
+			}
+			x.samples = append(x.samples, sample)
+		}
+		w := newWindowed(x, s, side)
+		into := &train.Example{Image: make([]float32, side*side*3), Target: make([]uint8, side*side)}
+		var canvas *train.Canvas
+		for i, at := range w.windows {
+			if i == 0 || w.windows[i-1].sample != at.sample {
+				canvas = s.NewCanvas(x.samples[at.sample].Width, x.samples[at.sample].Height, side)
+			}
+			if err := w.Fill(i, nil, into); err != nil {
+				t.Fatal(err)
+			}
+			logits := make([]float32, side*side)
+			for p := range logits {
+				logits[p] = into.Image[3*p] - 127.5
+				if (logits[p] > 0) != (into.Target[p] != 0) {
+					t.Fatalf("window %+v: image and target are not turned alike", at)
+				}
+			}
+			train.Mirrored(logits, side, 1, at.mirrorX, at.mirrorY)
+			canvas.Add(at.x, at.y, logits)
+			if i+1 == len(w.windows) || w.windows[i+1].sample != at.sample {
+				if !slices.Equal(canvas.Mask(), x.samples[at.sample].Mask) {
+					t.Errorf("%+v, sample of %d×%d px: the answers do not make up the picture", s, x.samples[at.sample].Width, x.samples[at.sample].Height)
+				}
+			}
+		}
 	}
 }

@@ -43,19 +43,34 @@ func columns(channels, width int) int {
 // cpuConvolve is a convolution of stride 1 for XLA on a CPU: x (B,H,W,in) by a
 // kernel (k,k,in,out) with fewer than k zeros around.
 func cpuConvolve(x, kernel *Node, pad int) *Node {
-	k, in, out := kernel.Shape().Dimensions[0], lastDim(x), lastDim(kernel)
-	d := x.Shape().Dimensions
+	d, k, in, out := x.Shape().Dimensions, kernel.Shape().Dimensions[0], lastDim(x), lastDim(kernel)
 	width := d[2] + 2*pad - k + 1
 	n := 1
 	if in <= narrow {
 		n = max(1, columns(out, width))
 	}
-	conv := gx.Convolve(x, spread(kernel, n)).StridePerAxis(1, n).PaddingPerDim([][2]int{{pad, pad}, {pad, pad}})
-	y := conv.Done()
-	if n > 1 || in > out && out <= fewFilters {
-		y = y.WithAlias(fmt.Sprintf("%s%d columns, padding %d: #%d", cpuAlias, n, pad, y.Id()))
+	kernel = spread(kernel, n)
+	odd := in > 1 && in < narrow && in%2 == 1
+	if odd {
+		// YNNPACK takes channels two by two: 3 → 32 channels of 256 × 256 pixels in
+		// 6.5 ms, 4 → 32 in 3.0.
+		x, kernel = longer(x, 3, 1), longer(kernel, 2, 1)
+	}
+	y := gx.Convolve(x, kernel).StridePerAxis(1, n).PaddingPerDim([][2]int{{pad, pad}, {pad, pad}}).Done()
+	if n > 1 || odd || in > out && out <= fewFilters {
+		y = y.WithAlias(fmt.Sprintf(cpuAlias+"%d", in, n, pad, y.Id()))
 	}
 	return gx.Reshape(y, d[0], y.Shape().Dimensions[1], width, out)
+}
+
+// longer adds zeros at the end of an axis.
+func longer(x *Node, axis, by int) *Node {
+	if by == 0 {
+		return x
+	}
+	pads := make([]compute.PadAxis, x.Rank())
+	pads[axis] = padAxis(0, by)
+	return gx.Pad(x, gx.ScalarZero(x.Graph(), x.DType()), pads...)
 }
 
 // spread makes a kernel (k,k,in,out) one of n columns at a time, (k,k+n-1,in,n·out).
@@ -71,32 +86,29 @@ func spread(kernel *Node, n int) *Node {
 	return gx.Concatenate(parts, -1)
 }
 
-// cpuAlias begins the names of the nodes made by cpuConvolve, by which they are known to their gradient's rule: GoMLX keeps the name of a node that
-// is computed again, and lets nothing else be attached to it.
-const cpuAlias = "/narrow convolution of "
+// cpuAlias is how the nodes made by cpuConvolve are named, which is how their gradient's rule knows them: GoMLX keeps the name of a node that is
+// computed again, and lets nothing else be attached to it.
+const cpuAlias = "/narrow convolution of %d channels, %d columns at once, padding %d, node "
 
 // The gradients of these convolutions are convolutions of the same kind.
 func init() {
 	rule := gx.VJPRegistration[gx.NodeTypeConvGeneral]
 	gx.VJPRegistration[gx.NodeTypeConvGeneral] = func(node *Node, adjoints []*Node, shape shapes.Shape) []*Node {
-		var n, pad int
-		if _, err := fmt.Sscanf(node.GetAlias(), cpuAlias+"%d columns, padding %d:", &n, &pad); err != nil {
+		var in, n, pad int
+		if _, err := fmt.Sscanf(node.GetAlias(), cpuAlias, &in, &n, &pad); err != nil {
 			return rule(node, adjoints, shape)
 		}
 		x, kernel := node.Inputs()[0], node.Inputs()[1]
 		kd, d := kernel.Shape().Dimensions, node.Shape().Dimensions
-		k, out := kd[0], kd[3]/n
+		k, out, added := kd[0], kd[3]/n, kd[2]-in
 		v := gx.Reshape(adjoints[0], d[0], d[1], d[2]*n, out)
-		all := gx.AxisRange()
-		weight := gx.Slice(kernel, all, gx.AxisRange(0, k), all, gx.AxisRange(0, out))
+		all, channels := gx.AxisRange(), gx.AxisRange(0, in)
+		weight := gx.Slice(kernel, all, gx.AxisRange(0, k), channels, gx.AxisRange(0, out))
 		dx := cpuConvolve(v, gx.TransposeAllAxes(gx.Reverse(weight, 0, 1), 0, 1, 3, 2), k-1-pad)
-		dw := weightGradient(x, v, k, pad)
-		if n > 1 {
-			// The kernel is n copies of the weight between zeros, whose gradients are added up; one of them takes everything.
-			zero := gx.ScalarZero(dw.Graph(), dw.DType())
-			dw = gx.Pad(dw, zero, padAxis(0, 0), padAxis(0, n-1), padAxis(0, 0), padAxis(0, (n-1)*out))
-		}
-		return []*Node{dx, dw}
+		// The kernel is n copies of the weight between zeros, whose gradients are added up; one of them takes everything.
+		dw := weightGradient(gx.Slice(x, all, all, all, channels), v, k, pad)
+		dw = longer(longer(longer(dw, 1, n-1), 2, added), 3, (n-1)*out)
+		return []*Node{longer(dx, 3, added), dw}
 	}
 }
 
