@@ -132,9 +132,7 @@ func runEvaluate(ctx context.Context, j *Job, w *store.Writer) (map[string]any, 
 		return nil, err
 	}
 	out := Scores{Level: n.Num("ci") / 100, Select: n.Text("select"), Prompt: promptText(n.Node("prompt"))}
-	if m, err := j.modelArg(ctx, n, "model"); err != nil {
-		return nil, err
-	} else if m.Built != nil && m.Built.Config.NoPrompt {
+	if seesImageAlone(n.Node("model")) {
 		out.Prompt = "none, the network sees the image alone"
 	}
 	if err := out.name(n); err != nil {

@@ -25,6 +25,9 @@ func TestPartsOfSamples(t *testing.T) {
 	if _, err := e.Run(t.Context(), p, text); err != nil {
 		t.Fatal(err)
 	}
+	if s := valueOf[*Scores](t, e, p, "e"); !strings.HasPrefix(s.Prompt, "none") {
+		t.Errorf("the prompt of a network without one is %q", s.Prompt)
+	}
 	m := valueOf[*Model](t, e, p, "parts")
 	if side := m.Built.Config.Image; side >= 48 || side < 8 {
 		t.Errorf("the network sees %d px of samples of 48", side)

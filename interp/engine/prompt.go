@@ -186,3 +186,13 @@ func (p prompted) draws(i int, purpose uint64) *rand.Rand {
 
 // noBox is what is kept of a prediction without a box: none is drawn.
 var noBox = [4]float32{0, 0, -1, -1}
+
+// seesImageAlone says whether a model is built on a network that is shown no prompt. It is read from the program, as measuring needs no weights.
+func seesImageAlone(model *ir.Node) bool {
+	for ; model != nil; model = model.Node("model") {
+		if model.Arg("box") != nil {
+			return !model.Flag("box")
+		}
+	}
+	return false
+}
