@@ -13,14 +13,14 @@ import (
 // divisions for every element. Worst off are the gradients of weights, which are
 // convolutions with filters as large as the map: the 32 → 16 channels of a
 // U-Net's last level at 256 px take 52 ms of CPU time by the one and 11 ms by the
-// other, 16 → 16 channels 28 and 10 ms, and together they were a third of the
+// other, 16 → 16 channels 28 and 9 ms, and together they were a third of the
 // training step. So narrow convolutions are written in a form with more channels:
 // n neighbouring columns of the result become n times the channels of one, by a
 // kernel that is n-1 columns wider and moves n columns at a time. Its additional
 // weights are zeros, (k+n-1)/k times the arithmetic.
 const narrow = 16
 
-// mostColumns bounds n: beyond it the zeros cost more than Eigen does.
+// mostColumns bounds n, and so the zeros: 3×3 kernels cost at most 10/3 of their arithmetic.
 const mostColumns = 8
 
 // fewFilters is up to where it pays for the gradient of a weight to take the
