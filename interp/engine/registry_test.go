@@ -188,6 +188,10 @@ func TestEveryDescriptionIsUnderstood(t *testing.T) {
 		t.Fatal(err)
 	}
 	small.Groups = []string{models.All}
+	alone, err := build(models.Config{Architecture: "unet", Image: 32, NoPrompt: true}, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// in puts a described value into the place that the text leaves for it.
 	in := func(text, arg string, n *ir.Node) *ir.Node {
 		outer := expression(t, text).(*ir.Node)
@@ -239,6 +243,20 @@ func TestEveryDescriptionIsUnderstood(t *testing.T) {
 			x := in("sam_tiny(image: 32 px) |> train(phantom() |> prep(resize(32 px)), validate: phantom(seed: 1) |> prep(resize(32 px)), stop: patience(9 epochs))", "stop", n)
 			c, err := e.trainConfig(x, small, 100)
 			if err == nil && c.Patience == (train.Patience{}) {
+				return errors.New("it has no effect")
+			}
+			return err
+		},
+		"sampling": func(n *ir.Node) error {
+			p, err := samplingOf(in("sam_tiny(image: 32 px) |> train(phantom() |> prep(resize(32 px)), sampling: patches(0 %))", "sampling", n), alone)
+			if err == nil && p.Foreground == 0 {
+				return errors.New("it has no effect")
+			}
+			return err
+		},
+		"inference": func(n *ir.Node) error {
+			s, err := slidingOf(in("sam_tiny(image: 32 px) |> evaluate(phantom() |> prep(resize(32 px)), inference: sliding(overlap: 0 %))", "inference", n), alone)
+			if err == nil && *s == (train.Sliding{}) {
 				return errors.New("it has no effect")
 			}
 			return err
