@@ -8,6 +8,7 @@ import (
 	"github.com/mseg-lang/mseg/interp/store"
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/ops/data"
+	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/image"
 	"github.com/mseg-lang/mseg/ops/train"
 )
@@ -94,67 +95,68 @@ func runPredict(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 	if m.Baseline != "" {
 		for i, s := range d.Samples {
 			b := src.box(i)
-			out.Boxes = append(out.Boxes, b)
-			out.Masks = append(out.Masks, baseline(m.Baseline, b, s.Width, s.Height))
+			out.add(baseline(m.Baseline, b, s.Width, s.Height), b)
 		}
-	} else if sliding != nil {
-		be, err := j.Backend()
-		if err != nil {
-			return nil, err
-		}
-		j.event(Event{Kind: "progress", Text: "compiling"})
-		err = j.slide(ctx, be, m, x, *sliding, n.Int("batch"), func(i int, mask []uint8) {
-			out.Masks, out.Boxes = append(out.Masks, mask), append(out.Boxes, noBox)
-			j.event(Event{Kind: "progress", Done: i + 1, Total: x.Len(), Unit: "images"})
-		})
-		if err != nil {
-			return nil, err
-		}
-		notes["backend"] = be.Provenance()
-	} else {
-		be, err := j.Backend()
-		if err != nil {
-			return nil, err
-		}
-		j.event(Event{Kind: "progress", Text: "compiling"})
-		sel := map[string]train.Selection{"predicted_iou": train.SelectQuality, "first": train.SelectFirst, "oracle": train.SelectOracle}[n.Text("select")]
-		p, from, err := j.predictor(ctx, be, m, x, src, train.PredictorConfig{Batch: min(n.Int("batch"), x.Len()), Select: sel, Points: prompt.points, Refine: prompt.refine})
-		if err != nil {
-			return nil, err
-		}
-		defer p.Free()
-		trained, err := m.Params()
-		if err != nil {
-			return nil, err
-		}
-		params := be.Place(trained)
-		defer params.Free()
-		err = p.Predict(ctx, params, from, func(i int, ex *train.Example, a *train.Prediction) error {
-			logits := a.Mask(a.Chosen)
-			mask := make([]uint8, len(logits))
-			for k, v := range logits {
-				if v > 0 {
-					mask[k] = 1
-				}
-			}
-			out.Masks = append(out.Masks, mask)
-			box := ex.Box
-			if prompt.points.NoBox {
-				box = noBox
-			}
-			out.Boxes = append(out.Boxes, box)
-			if a.IoU != nil {
-				out.Quality = append(out.Quality, float64(a.IoU[a.Chosen]))
-			}
-			j.event(Event{Kind: "progress", Done: i + 1, Total: x.Len(), Unit: "images"})
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		notes["backend"] = be.Provenance()
+		return notes, writePredictions(w, d, out)
 	}
+	be, err := j.Backend()
+	if err != nil {
+		return nil, err
+	}
+	j.event(Event{Kind: "progress", Text: "compiling"})
+	answered := func(i int, mask []uint8, box [4]float32) {
+		out.add(mask, box)
+		j.event(Event{Kind: "progress", Done: i + 1, Total: x.Len(), Unit: "images"})
+	}
+	if sliding != nil {
+		err = j.slide(ctx, be, m, x, *sliding, n.Int("batch"), func(i int, mask []uint8) { answered(i, mask, noBox) })
+	} else {
+		err = j.ask(ctx, be, m, x, src, out, answered)
+	}
+	if err != nil {
+		return nil, err
+	}
+	notes["backend"] = be.Provenance()
 	return notes, writePredictions(w, d, out)
+}
+
+func (p *Predictions) add(mask []uint8, box [4]float32) {
+	p.Masks, p.Boxes = append(p.Masks, mask), append(p.Boxes, box)
+}
+
+// ask shows the network every sample as a whole, with its prompt, and hands out the mask that counts.
+func (j *Job) ask(ctx context.Context, be *graph.Backend, m *Model, x *examples, src prompted, out *Predictions, answered func(i int, mask []uint8, box [4]float32)) error {
+	n, points := j.Node, src.points
+	sel := map[string]train.Selection{"predicted_iou": train.SelectQuality, "first": train.SelectFirst, "oracle": train.SelectOracle}[n.Text("select")]
+	p, from, err := j.predictor(ctx, be, m, x, src, train.PredictorConfig{Batch: min(n.Int("batch"), x.Len()), Select: sel, Points: points, Refine: src.refine})
+	if err != nil {
+		return err
+	}
+	defer p.Free()
+	trained, err := m.Params()
+	if err != nil {
+		return err
+	}
+	params := be.Place(trained)
+	defer params.Free()
+	return p.Predict(ctx, params, from, func(i int, ex *train.Example, a *train.Prediction) error {
+		logits := a.Mask(a.Chosen)
+		mask := make([]uint8, len(logits))
+		for k, v := range logits {
+			if v > 0 {
+				mask[k] = 1
+			}
+		}
+		box := ex.Box
+		if points.NoBox {
+			box = noBox
+		}
+		if a.IoU != nil {
+			out.Quality = append(out.Quality, float64(a.IoU[a.Chosen]))
+		}
+		answered(i, mask, box)
+		return nil
+	})
 }
 
 // baseline draws the mask of a box without looking at the image.

@@ -20,17 +20,7 @@ type delivered struct {
 func (b *Backend) Deliver(inputs []Value) ([]Value, error) {
 	out := make([]Value, 0, len(inputs))
 	for i, v := range inputs {
-		var t *tensors.Tensor
-		var err error
-		if v.Ints != nil {
-			if size(v.Dims) != len(v.Ints) {
-				err = fmt.Errorf("shape %v needs %d values, got %d", v.Dims, size(v.Dims), len(v.Ints))
-			} else {
-				t, err = place(b, v.Ints, dtypes.Int32, v.Dims)
-			}
-		} else {
-			t, err = b.upload(v.Floats, dtypes.Float32, v.Dims)
-		}
+		t, err := b.send(v, dtypes.Float32)
 		if err != nil {
 			Release(out)
 			return nil, fmt.Errorf("input %d: %w", i, b.shortage(err))
@@ -38,6 +28,17 @@ func (b *Backend) Deliver(inputs []Value) ([]Value, error) {
 		out = append(out, Value{Dims: slices.Clone(v.Dims), on: &delivered{b: b, t: t}})
 	}
 	return out, nil
+}
+
+// send copies an input to the device, real numbers as the given type.
+func (b *Backend) send(v Value, float dtypes.DType) (*tensors.Tensor, error) {
+	if v.Ints == nil {
+		return b.upload(v.Floats, float, v.Dims)
+	}
+	if size(v.Dims) != len(v.Ints) {
+		return nil, fmt.Errorf("shape %v needs %d values, got %d", v.Dims, size(v.Dims), len(v.Ints))
+	}
+	return place(b, v.Ints, dtypes.Int32, v.Dims)
 }
 
 // Release gives the room of delivered inputs back; others are left alone. A call that reads them must have returned.

@@ -84,11 +84,13 @@ func (d *DeviceParams) tensor(name string, dtype dtypes.DType, dims []int) (*ten
 	if e.tensor.Data == nil && size(dims) > 0 {
 		return nil, fmt.Errorf("parameter %q was trained, and its value has been freed", name)
 	}
-	t, ok, err := (*tensors.Tensor)(nil), false, error(nil)
+	var t *tensors.Tensor
+	var seen bool // where it lies
+	var err error
 	if dtype == dtypes.Float32 {
-		t, ok, err = d.b.view(e.tensor.Data, dims)
+		t, seen, err = d.b.view(e.tensor.Data, dims)
 	}
-	if !ok && err == nil {
+	if !seen && err == nil {
 		t, err = d.b.upload(e.tensor.Data, dtype, dims)
 	}
 	if err != nil {

@@ -83,10 +83,10 @@ func (b *Backend) onHost() bool {
 
 // fits returns a MemoryError if so many bytes are plainly not to be had.
 func (b *Backend) fits(needed int64) error {
-	if free := freeMemory(); b.onHost() && free > 0 && needed > free {
-		return &MemoryError{Needed: needed, Free: free}
+	if !b.onHost() {
+		return nil
 	}
-	return nil
+	return FitsHost(needed)
 }
 
 // FitsHost returns a MemoryError if the host has not so many bytes.

@@ -242,7 +242,7 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 				args[i] = on.t
 				continue
 			}
-			args[i], err = x.input(inputs[f.index])
+			args[i], err = x.b.send(inputs[f.index], x.float)
 			temporary = append(temporary, args[i])
 		case feedDraw:
 			r := Stream(seed, f.name)
@@ -332,13 +332,6 @@ func (x *code) checkInputs(inputs []Value) error {
 		}
 	}
 	return nil
-}
-
-func (x *code) input(v Value) (*tensors.Tensor, error) {
-	if v.Ints != nil {
-		return place(x.b, v.Ints, dtypes.Int32, v.Dims)
-	}
-	return x.b.upload(v.Floats, x.float, v.Dims)
 }
 
 func (x *code) free() {
