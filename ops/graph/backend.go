@@ -40,6 +40,7 @@ type Provenance struct {
 	PJRT         string `json:"pjrt_api,omitempty"`      // version of its interface
 	Device       string `json:"device,omitempty"`        // what computes, where that is not the processor of the host
 	TF32         bool   `json:"tf32,omitempty"`          // it may multiply float32 with 10 bits of mantissa
+	OwnProduct   bool   `json:"own_product,omitempty"`   // wide matrix products of XLA's programs are computed by package gemm
 	Threads      int    `json:"threads"`
 	SIMD         bool   `json:"simd"` // of the go backend's matrix product
 }

@@ -19,6 +19,7 @@ import (
 	gx "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/mseg-lang/mseg/ops/graph/executable"
+	"github.com/mseg-lang/mseg/ops/graph/gemm"
 )
 
 // xlaMissing says why this program cannot use XLA, if it cannot.
@@ -40,42 +41,64 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	}
 	opening.Lock() // go-xla's list of plugins has no lock for those handed to it
 	defer opening.Unlock()
-	keepPrograms(path, sum)
+	own, err := standIn(path, sum)
+	if err != nil {
+		return nil, err
+	}
 	b, err := openVerified(path, opt)
 	if err != nil {
 		return nil, err
 	}
 	b.reason = "xla: " + reason
 	b.facts.PluginSHA256 = sum
+	if b.facts.OwnProduct = own; own {
+		b.facts.Description += ", wide products by mseg"
+	}
 	return b, nil
 }
 
 var (
 	opening    sync.Mutex
-	registered bool // go-xla has the table of the one plugin whose programs are kept
+	registered bool // go-xla has the table of the one plugin whose compiler is stood in for
+	multiplies bool // and its programs call the product of package gemm
 )
 
-// keepPrograms lets compiled programs stay for the next process. It is for the CPU only: what a GPU's program depends on besides the plugin
-// has not been tried. Under XLA_FLAGS every program is compiled, since they may ask to see that.
-func keepPrograms(path, sum string) {
+// productVar set to xla leaves all products to XLA, to compare.
+const productVar = "MSEG_PRODUCT"
+
+// standIn takes the place of the compiler of XLA for the CPU: compiled programs stay for the next process, and wide products are computed by package
+// gemm if own says so. It is for the CPU only: what a GPU's program depends on besides the plugin has not been tried. Under XLA_FLAGS the plugin
+// is used as it is, since they may ask to see how it compiles.
+func standIn(path, sum string) (own bool, err error) {
+	product := os.Getenv(productVar)
+	if product != "" && product != "xla" {
+		return false, fmt.Errorf("the environment variable %s is %q, xla or nothing was expected", productVar, product)
+	}
 	if !cpuPlugin(path) || os.Getenv("XLA_FLAGS") != "" {
-		return
+		return false, nil
 	}
 	threads, err := clientThreads()
 	if err != nil {
-		return // opening says so
+		return false, err
 	}
 	dir, err := programDir()
 	if err != nil {
-		return
+		return false, nil // no place to keep anything
 	}
 	table, err := executable.Table(path, sum, strconv.Itoa(threads), executable.Store{Dir: dir})
 	if err != nil {
-		return
+		return false, nil // go-xla opens the plugin itself
 	}
-	if !registered {
-		registered = pjrt.RegisterPreloadedPlugin(path, table) == nil // else go-xla opens the plugin itself
+	if registered {
+		return multiplies, nil
 	}
+	// How functions are made known belongs to the version of the plugin.
+	if product == "" && sum == cpuLibrarySHA256 && gemm.Supported() && gemm.Register(table) == nil {
+		executable.Rewrite(gemm.Rewrite)
+		multiplies = true
+	}
+	registered = pjrt.RegisterPreloadedPlugin(path, table) == nil
+	return multiplies && registered, nil
 }
 
 // openVerified opens a plugin that is known to be sound.

@@ -25,6 +25,7 @@ var hooked struct {
 	table    uintptr
 	identity []byte // what programs depend on besides themselves
 	store    Store
+	rewrite  func(program []byte) []byte
 }
 
 var loaded, compiled atomic.Int64
@@ -61,12 +62,22 @@ func Table(path, sum, threads string, store Store) (uintptr, error) {
 	return hooked.table, nil
 }
 
+// Rewrite lets every program be changed before it is looked up and compiled. It is to be called before any program is.
+func Rewrite(f func(program []byte) []byte) {
+	hooked.Lock()
+	defer hooked.Unlock()
+	hooked.rewrite = f
+}
+
 // msegCompile stands in the place of the plugin's compiler.
 //
 //export msegCompile
 func msegCompile(raw unsafe.Pointer) *C.mseg_error {
 	args := (*C.mseg_compile_args)(raw)
 	store := hooked.store
+	if hooked.rewrite != nil {
+		defer exchange(args, hooked.rewrite(view(args.program.code, args.program.code_size)))()
+	}
 	name := key(hooked.identity, view(args.program.format, args.program.format_size),
 		view(args.program.code, args.program.code_size), view(args.options, args.options_size))
 	if program := store.get(name); program != nil {
@@ -88,6 +99,20 @@ func msegCompile(raw unsafe.Pointer) *C.mseg_error {
 		}
 	}
 	return nil
+}
+
+// exchange puts another program in the place of the one to be compiled, until the function that it returns is called.
+func exchange(args *C.mseg_compile_args, code []byte) (restore func()) {
+	given := args.program
+	program := (*C.mseg_program)(C.malloc(C.size_t(unsafe.Sizeof(*given))))
+	*program = *given
+	program.code, program.code_size = (*C.char)(C.CBytes(code)), C.size_t(len(code))
+	args.program = program
+	return func() {
+		args.program = given
+		C.free(unsafe.Pointer(program.code))
+		C.free(unsafe.Pointer(program))
+	}
 }
 
 // view is the memory of C as bytes, for as long as C keeps it.

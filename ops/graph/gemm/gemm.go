@@ -1,0 +1,38 @@
+//go:build cgo && linux && amd64
+
+package gemm
+
+// #include "gemm.h"
+// #include "register.h"
+import "C"
+
+import (
+	"errors"
+	"runtime"
+	"unsafe"
+)
+
+// Supported says whether this processor can compute products here.
+func Supported() bool { return bool(C.mseg_multiplies()) }
+
+// Register makes the product known to a plugin of XLA for the CPU, given the address of its table of functions.
+func Register(table uintptr) error {
+	if why := C.mseg_register_product(*(*unsafe.Pointer)(unsafe.Pointer(&table))); why != nil {
+		return errors.New(C.GoString(why))
+	}
+	return nil
+}
+
+// multiply computes c = a b on one thread: m by n, of depth k.
+func multiply(c, a, b []float32, m, n, k int, aTransposed, bTransposed bool) bool {
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	for _, x := range [][]float32{a, b, c} {
+		pins.Pin(&x[0])
+	}
+	p := C.mseg_product{
+		a: (*C.float)(&a[0]), b: (*C.float)(&b[0]), c: (*C.float)(&c[0]), m: C.int64_t(m), n: C.int64_t(n), k: C.int64_t(k),
+		a_transposed: C.bool(aTransposed), b_transposed: C.bool(bTransposed),
+	}
+	return bool(C.mseg_multiply(&p, 1, nil, nil))
+}

@@ -1,0 +1,26 @@
+// Products of float32 matrices for processors with AVX-512.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// mseg_product is C = A B: A of m rows and k columns, B of k rows and n columns, C row after row. A transposed flag says that the
+// array lies the other way round: A as k rows of m, B as n rows of k.
+typedef struct {
+	const float *a, *b;
+	float *c;
+	int64_t m, n, k;
+	bool a_transposed, b_transposed;
+} mseg_product;
+
+// mseg_schedule hands a task to another thread, which may run it at any time, also after the product is finished, or, before
+// it returns, to this one. It returns false if no thread takes the task.
+typedef bool (*mseg_schedule)(void *pool, void (*task)(void *), void *data);
+
+// mseg_multiply computes a product on this thread and up to threads - 1 others. Every sum is taken in the same order whatever the number of
+// threads, so the bits do not depend on it. It returns false if there is no memory; what C
+// holds then is not defined.
+bool mseg_multiply(const mseg_product *p, int threads, mseg_schedule schedule, void *pool);
+
+// mseg_multiplies says whether this processor can.
+bool mseg_multiplies(void);

@@ -1,0 +1,179 @@
+//go:build cgo && linux && amd64
+
+package gemm_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"reflect"
+	"sync"
+	"testing"
+
+	gx "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/mseg-lang/mseg/ops/graph"
+	"github.com/mseg-lang/mseg/ops/graph/gemm"
+)
+
+// childVar makes the test program compute and print: how many threads there are and whose product is used is settled when a plugin is opened.
+const childVar = "MSEG_TEST_GEMM"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == graph.ProbeFlag {
+		os.Exit(graph.ProbeMain(os.Args[2]))
+	}
+	if plugin := os.Getenv(childVar); plugin != "" {
+		if err := child(plugin); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+type report struct {
+	Own      bool
+	Products []float32 // the three products of a layer: forward, and both gradients
+}
+
+// A layer of 100 tokens: sizes of an odd number of tiles and strips.
+const tokens, in, out = 100, 600, 1000
+
+func child(plugin string) error {
+	b, err := graph.Open("xla:" + plugin)
+	if err != nil {
+		return err
+	}
+	// y = x wᵀ, and the gradients of the sum of y g.
+	layer := func(_ *graph.Scope, v []*graph.Node) []*graph.Node {
+		x, w, g := v[0], v[1], v[2]
+		y := gx.DotGeneral(x, []int{1}, nil, w, []int{1}, nil)
+		return append([]*graph.Node{y}, gx.Gradient(gx.ReduceAllSum(gx.Mul(y, g)), x, w)...)
+	}
+	shapes := []graph.Shape{graph.F32(tokens, in), graph.F32(out, in), graph.F32(tokens, out)}
+	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "layer"}, shapes, layer)
+	if err != nil {
+		return err
+	}
+	call := func() ([]float32, error) {
+		r, err := p.Call(context.Background(), nil, 0, values(1, tokens, in), values(2, out, in), values(3, tokens, out))
+		if err != nil {
+			return nil, err
+		}
+		var all []float32
+		for _, o := range r.Outputs {
+			all = append(all, o.Data...)
+		}
+		return all, nil
+	}
+	rep := report{Own: b.Provenance().OwnProduct}
+	if rep.Products, err = call(); err != nil {
+		return err
+	}
+	// Several at once share XLA's threads.
+	var group sync.WaitGroup
+	faults := make([]error, 4)
+	for i := range faults {
+		group.Go(func() {
+			for range 8 {
+				again, err := call()
+				if err == nil && !reflect.DeepEqual(again, rep.Products) {
+					err = errors.New("a product computed beside others has other bits")
+				}
+				faults[i] = errors.Join(faults[i], err)
+			}
+		})
+	}
+	group.Wait()
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(rep)
+}
+
+func values(seed float64, rows, columns int) graph.Value {
+	x := make([]float32, rows*columns)
+	for i := range x {
+		x[i] = float32(math.Sin(seed * float64(i)))
+	}
+	return graph.Floats(x, rows, columns)
+}
+
+func TestInXLA(t *testing.T) {
+	plugin, err := graph.InstalledCPU()
+	if err != nil {
+		t.Skipf("not tested on xla: %v", err)
+	}
+	if !gemm.Supported() {
+		t.Skip("this processor has no AVX-512")
+	}
+	cache := t.TempDir()
+	run := func(env ...string) report {
+		t.Helper()
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(append(os.Environ(), childVar+"="+plugin, "MSEG_CACHE="+cache), env...)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r report
+		if err := json.Unmarshal(out, &r); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return r
+	}
+	own := run()
+	if !own.Own {
+		t.Fatal("the backend does not say that products are mseg's")
+	}
+	for i, want := range layer() {
+		if d := math.Abs(want - float64(own.Products[i])); d > 2e-4 {
+			t.Fatalf("number %d is %g, want %g", i, own.Products[i], want)
+		}
+	}
+	if !reflect.DeepEqual(own, run()) {
+		t.Error("the program kept from before gives other bits")
+	}
+	if !reflect.DeepEqual(own, run("PJRT_NPROC=1")) || !reflect.DeepEqual(own, run("PJRT_NPROC=5")) {
+		t.Error("bits depend on the number of threads")
+	}
+	theirs := run("MSEG_PRODUCT=xla")
+	if theirs.Own || reflect.DeepEqual(own.Products, theirs.Products) {
+		t.Error("MSEG_PRODUCT=xla does not leave products to XLA: all bits are the same")
+	}
+	for i, x := range theirs.Products {
+		if d := math.Abs(float64(x - own.Products[i])); d > 2e-4 {
+			t.Fatalf("number %d: XLA has %g, mseg %g", i, x, own.Products[i])
+		}
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childVar+"="+plugin, "MSEG_PRODUCT=fast")
+	if out, err := cmd.CombinedOutput(); err == nil || len(out) == 0 {
+		t.Errorf("MSEG_PRODUCT=fast was accepted: %s", out)
+	}
+}
+
+// layer is what child computes, in float64.
+func layer() []float64 {
+	x, w, g := values(1, tokens, in).Floats, values(2, out, in).Floats, values(3, tokens, out).Floats
+	y, dx, dw := make([]float64, tokens*out), make([]float64, tokens*in), make([]float64, out*in)
+	for t := range tokens {
+		for o := range out {
+			sum, adjoint := 0.0, float64(g[t*out+o])
+			for i := range in {
+				sum += float64(x[t*in+i]) * float64(w[o*in+i])
+				dx[t*in+i] += adjoint * float64(w[o*in+i])
+				dw[o*in+i] += adjoint * float64(x[t*in+i])
+			}
+			y[t*out+o] = sum
+		}
+	}
+	return append(append(y, dx...), dw...)
+}
