@@ -40,6 +40,9 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	}
 	opening.Lock() // go-xla's list of plugins has no lock for those handed to it
 	defer opening.Unlock()
+	if err := chooseCompiler(path); err != nil {
+		return nil, err
+	}
 	keepPrograms(path, sum)
 	b, err := openVerified(path, opt)
 	if err != nil {
@@ -55,10 +58,18 @@ var (
 	registered bool // go-xla has the table of the one plugin whose programs are kept
 )
 
+// chooseCompiler sets options for the CPU's compiler, unless the user has set any.
+func chooseCompiler(path string) error {
+	if !cpuPlugin(path) || userFlags() {
+		return nil
+	}
+	return os.Setenv(flagsVar, quickCompiler)
+}
+
 // keepPrograms lets compiled programs stay for the next process. It is for the CPU only: what a GPU's program depends on besides the plugin
-// has not been tried. Under XLA_FLAGS every program is compiled, since they may ask to see that.
+// has not been tried. Under a user's own XLA_FLAGS every program is compiled, since they may ask to see that.
 func keepPrograms(path, sum string) {
-	if !cpuPlugin(path) || os.Getenv("XLA_FLAGS") != "" {
+	if !cpuPlugin(path) || userFlags() {
 		return
 	}
 	threads, err := clientThreads()
@@ -69,7 +80,7 @@ func keepPrograms(path, sum string) {
 	if err != nil {
 		return
 	}
-	table, err := executable.Table(path, sum, strconv.Itoa(threads), executable.Store{Dir: dir})
+	table, err := executable.Table(path, sum, fmt.Sprintf("%d %s", threads, quickCompiler), executable.Store{Dir: dir})
 	if err != nil {
 		return
 	}
