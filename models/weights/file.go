@@ -10,8 +10,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/image"
@@ -39,6 +42,7 @@ type File struct {
 	state  []int  // of Tensors: those of the state dict
 	prefix string // of their names
 	read   func(name string) (*graph.Tensor, error)
+	atOnce bool // several tensors may be read at a time
 	close  func() error
 }
 
@@ -172,17 +176,46 @@ func (f *File) Params() (*graph.Params, error) {
 	if len(f.state) == 0 {
 		return nil, fmt.Errorf("%s holds %d tensors, but no state dict, which gives each a name; expected one alone or under model or state_dict", f.Path, len(f.Tensors))
 	}
+	values, err := f.readState()
+	if err != nil {
+		return nil, err
+	}
 	params := graph.NewParams()
 	for i, t := range f.State() {
-		values, err := f.read(f.Tensors[f.state[i]].Name)
-		if err != nil {
-			return nil, err
-		}
-		if err := params.Set(t.Name, values); err != nil {
+		if err := params.Set(t.Name, values[i]); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Path, err)
 		}
 	}
 	return params, nil
+}
+
+// readState reads the tensors of the state dict, on all cores where the format lets them be read at once: most of the time goes into copying
+// them out of the system's cache into memory that has to be cleared first.
+func (f *File) readState() ([]*graph.Tensor, error) {
+	values, faults := make([]*graph.Tensor, len(f.state)), make([]error, len(f.state))
+	var next atomic.Int64
+	var failed atomic.Bool
+	read := func() {
+		for i := int(next.Add(1)) - 1; i < len(values) && !failed.Load(); i = int(next.Add(1)) - 1 {
+			if values[i], faults[i] = f.read(f.Tensors[f.state[i]].Name); faults[i] != nil {
+				failed.Store(true)
+			}
+		}
+	}
+	var all sync.WaitGroup
+	if f.atOnce {
+		for range runtime.GOMAXPROCS(0) - 1 {
+			all.Go(read)
+		}
+	}
+	read()
+	all.Wait()
+	for _, err := range faults {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
 }
 
 // all makes every tensor one of the state dict.
@@ -198,7 +231,7 @@ func openSafetensors(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Path: path, Format: "safetensors", Metadata: t.Metadata(), close: t.Close}
+	f := &File{Path: path, Format: "safetensors", Metadata: t.Metadata(), atOnce: true, close: t.Close}
 	for _, name := range t.Names() {
 		dtype, dims, _ := t.Shape(name)
 		f.Tensors = append(f.Tensors, Tensor{name, dtype, dims})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/gomlx/compute"
 	gx "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -21,5 +22,11 @@ func openXLA(path string, _ bool, _ string, _ Options) (*Backend, error) {
 func probe(io.Writer, string) error { return errors.New(xlaMissing) }
 
 func inPlace(*gx.Graph, []alias) error { return errors.New(xlaMissing) }
+
+func underway(*gx.Graph) (int, error) { return 0, errors.New(xlaMissing) }
+
+func (b *Backend) segments(*gx.Graph, []*Node, []int) (compute.Executable, error) {
+	return nil, errors.New(xlaMissing)
+}
 
 func (b *Backend) view([]float32, []int) (*tensors.Tensor, bool, error) { return nil, false, nil }

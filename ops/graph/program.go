@@ -61,7 +61,7 @@ func NewProgram(b *Backend, cfg ProgramConfig, inputs []Shape, build Build) (*Pr
 	}
 	var err error
 	p.code, err = compile(b, cfg.Name, inputs, float, func(c *construction) []*Node {
-		c.training, c.wantTap = cfg.Training, cfg.Taps
+		c.training, c.wantTap, c.divide = cfg.Training, cfg.Taps, c.cpu
 		c.compute(cfg.Precision)
 		outputs := slices.Clone(build(c.root(), c.inputs(inputs)))
 		p.outs, p.specs = len(outputs), c.specs
@@ -200,6 +200,13 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 			for _, p := range c.aliases {
 				x.gives[p.feed] = true
 			}
+		}
+		if len(c.cuts) > 0 {
+			var err error
+			if x.exec, err = b.segments(g, outputs, c.cuts); err != nil {
+				panic(err)
+			}
+			return
 		}
 		if err := b.inOrder(c.recompute, func() error { return g.Compile(outputs...) }); err != nil {
 			panic(err)

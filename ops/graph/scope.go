@@ -31,10 +31,13 @@ type construction struct {
 	cpu      bool   // XLA on a processor of the host
 	float    dtypes.DType
 	training bool
-	// recompute lets Block have effect.
+	// recompute lets Block have effect on gradients.
 	recompute bool
-	scale     *Node // [loss scale, 1/loss scale], if there is one
-	wantTap   func(name string) bool
+	// divide lets Block cut the program; cuts are the numbers of operations before which it did.
+	divide  bool
+	cuts    []int
+	scale   *Node // [loss scale, 1/loss scale], if there is one
+	wantTap func(name string) bool
 
 	feeds   []feed // in order of the graph's parameters
 	aliases []alias
@@ -182,12 +185,17 @@ func (s *Scope) Uniform(name string, dims ...int) *Node {
 	return n
 }
 
-// Block marks where a part of a network begins whose activations, in a training
-// step built with Recompute, are not kept for the gradient but computed again
-// from x when it is taken (Chen et al., Training Deep Nets with Sublinear Memory
-// Cost, 2016). The part ends at the next Block, or at Unblock. Results are the
-// same to the bit; otherwise it is x.
+// Block marks where a part of a network begins that others of its parts may be
+// like; it is x. The part ends at the next Block, or at Unblock. Results are the
+// same with and without, but for roundings where a program is divided.
+//
+// A program that is only asked, on XLA on the host, is divided there, so that
+// parts that are alike are compiled once (segment.go). In a training step
+// built with Recompute the activations of the part are not kept for the gradient
+// but computed again from x when it is taken (Chen et al., Training Deep Nets with
+// Sublinear Memory Cost, 2016), to the same bits.
 func (s *Scope) Block(x *Node) *Node {
+	s.c.cut()
 	if !s.c.recompute {
 		return x
 	}
@@ -196,10 +204,23 @@ func (s *Scope) Block(x *Node) *Node {
 
 // Unblock ends the last of a row of parts begun with Block.
 func (s *Scope) Unblock(x *Node) *Node {
+	s.c.cut()
 	if !s.c.recompute {
 		return x
 	}
 	return x.StopCheckpoint()
+}
+
+// cut divides the program before the next operation.
+func (c *construction) cut() {
+	if !c.divide {
+		return
+	}
+	n, err := underway(c.g)
+	if err != nil {
+		panic(err)
+	}
+	c.cuts = append(c.cuts, n)
 }
 
 // Tap names an intermediate activation. It costs nothing unless the program is

@@ -41,6 +41,9 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	}
 	opening.Lock() // go-xla's list of plugins has no lock for those handed to it
 	defer opening.Unlock()
+	if err := chooseCompiler(path); err != nil {
+		return nil, err
+	}
 	own, err := standIn(path, sum)
 	if err != nil {
 		return nil, err
@@ -63,18 +66,26 @@ var (
 	multiplies bool // and its programs call the product of package gemm
 )
 
+// chooseCompiler sets options for the CPU's compiler, unless the user has set any.
+func chooseCompiler(path string) error {
+	if !cpuPlugin(path) || userFlags() {
+		return nil
+	}
+	return os.Setenv(flagsVar, quickCompiler)
+}
+
 // productVar set to xla leaves all products to XLA, to compare.
 const productVar = "MSEG_PRODUCT"
 
 // standIn takes the place of the compiler of XLA for the CPU: compiled programs stay for the next process, and wide products are computed by package
-// gemm if own says so. It is for the CPU only: what a GPU's program depends on besides the plugin has not been tried. Under XLA_FLAGS the plugin
-// is used as it is, since they may ask to see how it compiles.
+// gemm if own says so. It is for the CPU only: what a GPU's program depends on besides the plugin has not been tried. Under a user's own XLA_FLAGS the
+// plugin is used as it is, since they may ask to see how it compiles.
 func standIn(path, sum string) (own bool, err error) {
 	product := os.Getenv(productVar)
 	if product != "" && product != "xla" {
 		return false, fmt.Errorf("the environment variable %s is %q, xla or nothing was expected", productVar, product)
 	}
-	if !cpuPlugin(path) || os.Getenv("XLA_FLAGS") != "" {
+	if !cpuPlugin(path) || userFlags() {
 		return false, nil
 	}
 	threads, err := clientThreads()
@@ -83,9 +94,9 @@ func standIn(path, sum string) (own bool, err error) {
 	}
 	dir, err := programDir()
 	if err != nil {
-		return false, nil // no place to keep anything
+		dir = "" // no place to keep anything
 	}
-	table, err := executable.Table(path, sum, strconv.Itoa(threads), executable.Store{Dir: dir})
+	table, err := executable.Table(path, sum, fmt.Sprintf("%d %s", threads, quickCompiler), executable.Store{Dir: dir})
 	if err != nil {
 		return false, nil // go-xla opens the plugin itself
 	}

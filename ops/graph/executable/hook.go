@@ -34,10 +34,10 @@ var loaded, compiled atomic.Int64
 func Counts() (load, compile int64) { return loaded.Load(), compiled.Load() }
 
 // Table opens the plugin at path and returns the address of a table of its functions in which the compiler
-// keeps what it compiles in the store, to be used in the place of the plugin's own. sum is the checksum of the plugin, threads
-// the number it will use. Asked again for the same plugin it returns the same table. If it returns an error nothing has changed,
+// keeps what it compiles in the store, to be used in the place of the plugin's own. sum is the checksum of the plugin, setting
+// what else decides what it makes of a program: the number of threads, options of its compiler. Asked again for the same plugin it returns the same table. If it returns an error nothing has changed,
 // and the plugin can be opened without it.
-func Table(path, sum, threads string, store Store) (uintptr, error) {
+func Table(path, sum, setting string, store Store) (uintptr, error) {
 	hooked.Lock()
 	defer hooked.Unlock()
 	if hooked.path == path {
@@ -58,7 +58,7 @@ func Table(path, sum, threads string, store Store) (uintptr, error) {
 		return 0, fmt.Errorf("opening %s: %s", path, C.GoString(fault))
 	}
 	hooked.path, hooked.table, hooked.store = path, uintptr(unsafe.Pointer(table)), store
-	hooked.identity = []byte(strings.Join([]string{sum, threads, machine}, "\n"))
+	hooked.identity = []byte(strings.Join([]string{sum, setting, machine}, "\n"))
 	return hooked.table, nil
 }
 

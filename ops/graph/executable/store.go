@@ -28,7 +28,7 @@ const suffix = ".pjrt"
 
 // Store is a folder of compiled programs.
 type Store struct {
-	Dir   string
+	Dir   string // "": nothing is kept
 	Limit int64 // bytes; 0 means [Limit]
 }
 
