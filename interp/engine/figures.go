@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -57,7 +58,7 @@ func figureBlocks(f *Figure) []report.Block {
 		for b, rows := range f.Gates {
 			var columns []string
 			for k := range rows[0] {
-				columns = append(columns, fmt.Sprint(k+1))
+				columns = append(columns, fmt.Sprint(k)) // as plans and tables number them
 			}
 			out = append(out, report.Figure{Title: fmt.Sprintf("Block %d.", f.Blocks[b]), Caption: "Mean gate weight of every expert, by task.",
 				SVG: plot.HeatChart{Title: "gate weights", RowLabel: "task", ColumnLabel: "expert", Rows: f.Tasks, Columns: columns, Values: rows, Min: 0, Max: maxOf(rows), Decimals: 2}.SVG()})
@@ -78,7 +79,8 @@ func maxOf(rows [][]float64) float64 {
 	return m
 }
 
-// gallery shows images from the worst to the best, evenly over the ranks, so that failures are seen.
+// gallery shows images from the worst to the best in the first metric, evenly over the ranks, so that failures are seen. Images without a value come first; a metric
+// that has no better side is taken from its lowest value to its highest.
 func gallery(e evalItem, count int) (*report.Gallery, error) {
 	if count == 0 {
 		return nil, nil
@@ -87,25 +89,27 @@ func gallery(e evalItem, count int) (*report.Gallery, error) {
 	for i := range order {
 		order[i] = i
 	}
+	title, better := "From the worst to the best.", e.scores.definition(e.scores.Specs[0].Name).Better
+	if better == metric.Neutral {
+		title = "From the lowest to the highest value."
+	}
 	value := func(i int) float64 {
 		v := e.scores.Rows[i].Value(0)
-		if math.IsNaN(v) {
+		switch {
+		case math.IsNaN(v):
 			return math.Inf(-1)
+		case better == metric.Lower:
+			return -v
 		}
 		return v
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case value(a) < value(b):
-			return -1
-		case value(a) > value(b):
-			return 1
-		}
-		return 0
-	})
-	g := &report.Gallery{Title: "From the worst to the best.", TileWidth: 190,
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(value(a), value(b)) })
+	g := &report.Gallery{Title: title, TileWidth: 190,
 		Caption: fmt.Sprintf("%d of %d images, evenly over the ranks of %s.", min(count, len(order)), len(order), e.scores.Metrics[0]),
-		Legend:  []report.LegendEntry{{Colour: webColour(plot.TruthColour), Label: "reference"}, {Colour: webColour(plot.PredictionColour), Label: "prediction"}, {Colour: webColour(plot.BoxColour), Label: "box prompt"}}}
+		Legend:  []report.LegendEntry{{Colour: webColour(plot.TruthColour), Label: "reference"}, {Colour: webColour(plot.PredictionColour), Label: "prediction"}}}
+	if !e.unprompted() {
+		g.Legend = append(g.Legend, report.LegendEntry{Colour: webColour(plot.BoxColour), Label: "box prompt"})
+	}
 	shown := map[int]bool{}
 	for k := range min(count, len(order)) {
 		i := order[0]
@@ -117,7 +121,11 @@ func gallery(e evalItem, count int) (*report.Gallery, error) {
 		}
 		shown[i] = true
 		s := e.data.Samples[i]
-		png, err := overlay(s, e.pred.Masks[i], e.pred.Boxes[i])
+		box := e.pred.Boxes[i]
+		if e.unprompted() {
+			box = noBox
+		}
+		png, err := overlay(s, e.pred.Masks[i], box)
 		if err != nil {
 			return nil, fmt.Errorf("sample %s: %w", s.Key(), err)
 		}
@@ -131,6 +139,9 @@ func gallery(e evalItem, count int) (*report.Gallery, error) {
 	}
 	return g, nil
 }
+
+// unprompted says whether the network of an eval was shown no prompt, whatever box its samples have.
+func (e evalItem) unprompted() bool { return e.model.Built != nil && e.model.Built.Config.NoPrompt }
 
 func overlay(s data.Sample, pred []uint8, box [4]float32) ([]byte, error) {
 	px := make([]float32, len(s.Image))
