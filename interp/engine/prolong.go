@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/mseg-lang/mseg/interp/store"
 	"github.com/mseg-lang/mseg/lang/ir"
@@ -80,8 +81,11 @@ func (j *Job) prolong(dir string, b *graph.Backend) error {
 		return err
 	}
 	made, _ := a.Notes["backend"].(map[string]any)
-	if made["backend"] != b.Name() {
-		j.note("%d epochs are done, but on the backend %v, this is %s: training begins anew", epochs, made["backend"], b.Name())
+	backend, _ := made["backend"].(string)
+	device, _ := made["device"].(string)
+	now := b.Provenance()
+	if was, is := computer(backend, device), computer(now.Backend, now.Device); was != is {
+		j.note("%d epochs are done, but on %s, this is %s: training begins anew", epochs, was, is)
 		return nil
 	}
 	if _, ok := a.Files["state.safetensors"]; !ok {
@@ -96,6 +100,16 @@ func (j *Job) prolong(dir string, b *graph.Backend) error {
 	}
 	j.note("goes on from epoch %d, where the same training with fewer epochs ended", epochs)
 	return nil
+}
+
+// computer is where a training was computed, as far as its numbers depend on it: another processor or driver changes last bits only, another
+// backend or kind of device more.
+func computer(backend, device string) string {
+	kind, _, _ := strings.Cut(device, ",") // NVIDIA H100 80GB HBM3, 80 GiB, driver …
+	if kind == "" {
+		return "the backend " + backend
+	}
+	return "the backend " + backend + " with " + kind
 }
 
 // keepState makes the state of a finished training part of its artefact, where a longer one could go on from it. The training's parameters
