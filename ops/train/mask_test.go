@@ -213,7 +213,7 @@ func TestGuessesAreAugmented(t *testing.T) {
 }
 
 func TestMasksThatCannotBe(t *testing.T) {
-	for want, m := range map[string]Mask{"-1 cells": {Side: -1}, "grown by 2 to 1": {Grow: [2]int{2, 1}}, "moved by -1": {Shift: [2]int{-1, 0}}, "squares of -2": {Coarse: -2}} {
+	for want, m := range map[string]Mask{"-1 cells": {Side: -1}, "grown by 2 to 1": {Grow: [2]int{2, 1}}, "moved by -1": {Shift: [2]int{-1, 0}}, "squares of -2": {Coarse: -2}, "no grid": {Clicks: 1}} {
 		if err := (Points{Mask: m}).Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, expected %q", err, want)
 		}

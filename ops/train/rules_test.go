@@ -509,6 +509,17 @@ func TestBatchThatCannotFitIsToldBeforeItIsMade(t *testing.T) {
 	}
 }
 
+// What a network reads in the place of images counts, not the images.
+func TestEmbeddingsAreCounted(t *testing.T) {
+	cfg := config()
+	cfg.BatchSize, cfg.Input = 1<<30, 8
+	_, err := Run(context.Background(), onbackend.Open(t, "go"), tiny, nil, sound(2), cfg)
+	var want *graph.MemoryError
+	if !errors.As(err, &want) || want.Needed != 3*4*(8+side*side)<<30 {
+		t.Errorf("a batch of 2³⁰ embeddings gives %v", err)
+	}
+}
+
 func TestPredictionThatCannotFit(t *testing.T) {
 	_, err := NewPredictor(onbackend.Open(t, "go"), tiny, side, 1<<40, SelectFirst)
 	var want *graph.MemoryError
