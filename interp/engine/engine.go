@@ -151,6 +151,9 @@ func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 	if n.Op == "adapt" && e.routesAdded(n.Node("experts")) {
 		version += ", added tasks routed"
 	}
+	if (n.Op == "train" || n.Op == "finetune") && balances(n.Node("model")) {
+		version += ", fillers of a batch not balanced"
+	}
 	if n.Op == "evaluate" && slices.ContainsFunc(n.Items("metrics"), isOwn) {
 		version += ", own metrics in float64"
 	}

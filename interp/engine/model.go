@@ -270,6 +270,16 @@ func adaptValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 	return m, nil
 }
 
+// balances says whether a model has a gate with a balance loss. Images that only fill a batch were once counted by it: the identity tells the two apart.
+func balances(model *ir.Node) bool {
+	for x := range ir.Nodes(model) {
+		if x.Op == "top" && x.Num("balance") > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // seedOf looks for the seed of the model that a chain of adapt, train … begins with.
 func seedOf(n *ir.Node) uint64 {
 	for m := n; m != nil; m = m.Node("model") {

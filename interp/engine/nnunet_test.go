@@ -121,13 +121,13 @@ func TestBalanceBesideDeepSupervision(t *testing.T) {
 	mixture := experts.Published()
 	n := nodeOf(checked(t, "mseg 1\nparam x: loss = dice\n").Params[0].Value)
 	value := func(balance float64, deep bool) float64 {
-		shapes := []graph.Shape{graph.F32(2, 1, 4, 4), graph.F32(2, 1, 2, 2), graph.F32(2, 3), graph.F32(2, 4, 4)}
+		shapes := []graph.Shape{graph.F32(2, 1, 4, 4), graph.F32(2, 1, 2, 2), graph.F32(2, 3), graph.F32(2, 4, 4), graph.F32(2)}
 		p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "loss"}, shapes, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 			out := graph.Outputs{Masks: in[0], Gates: []*graph.Node{in[2]}}
 			if deep {
 				out.Deep = []*graph.Node{in[1]}
 			}
-			return []*graph.Node{gx.ReduceAllMean(lossOf(n, &mixture, balance)(s, out, train.Target{Masks: in[3]}))}
+			return []*graph.Node{gx.ReduceAllMean(lossOf(n, &mixture, balance)(s, out, train.Target{Masks: in[3], Weights: in[4]}))}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -140,7 +140,7 @@ func TestBalanceBesideDeepSupervision(t *testing.T) {
 		for i := range coarse {
 			coarse[i] = float32(i) - 3
 		}
-		r, err := p.Call(t.Context(), nil, 0, graph.Floats(masks, 2, 1, 4, 4), graph.Floats(coarse, 2, 1, 2, 2), graph.Floats([]float32{1, 0, 0, 1, 0, 0}, 2, 3), graph.Floats(target, 2, 4, 4))
+		r, err := p.Call(t.Context(), nil, 0, graph.Floats(masks, 2, 1, 4, 4), graph.Floats(coarse, 2, 1, 2, 2), graph.Floats([]float32{1, 0, 0, 1, 0, 0}, 2, 3), graph.Floats(target, 2, 4, 4), graph.Floats([]float32{1, 1}, 2))
 		if err != nil {
 			t.Fatal(err)
 		}

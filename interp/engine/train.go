@@ -410,7 +410,7 @@ func lossOf(n *ir.Node, cfg *experts.Config, balance float64) train.Loss {
 	return func(s *graph.Scope, out graph.Outputs, target train.Target) *graph.Node {
 		l := masks(s, out, target)
 		if balance > 0 && cfg != nil && len(out.Gates) > 0 {
-			l = gx.Add(l, gx.MulScalar(cfg.Balance(out.Gates), balance))
+			l = gx.Add(l, gx.MulScalar(cfg.Balance(out.Gates, target.Weights), balance))
 		}
 		return l
 	}
