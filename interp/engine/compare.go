@@ -272,11 +272,10 @@ func runGates(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		return nil, err
 	}
 	defer p.Free()
-	trained, err := m.Params()
+	params, err := m.placed(be)
 	if err != nil {
 		return nil, err
 	}
-	params := be.Place(trained)
 	defer params.Free()
 	f := Figure{Kind: "gates", Blocks: m.Built.Blocks}
 	for _, s := range d.Samples {

@@ -38,6 +38,15 @@ type Model struct {
 // network (its size, what is trained) needs none of them, and those of ViT-H fill 2.5 GB.
 func (m *Model) Params() (*graph.Params, error) { return m.params() }
 
+// placed are the weights on a backend, to be freed by the caller.
+func (m *Model) placed(b *graph.Backend) (*graph.DeviceParams, error) {
+	params, err := m.Params()
+	if err != nil {
+		return nil, err
+	}
+	return b.Place(params), nil
+}
+
 // known are weights that are there already.
 func known(p *graph.Params) func() (*graph.Params, error) {
 	return func() (*graph.Params, error) { return p, nil }

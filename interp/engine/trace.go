@@ -126,11 +126,10 @@ func (t *Trace) Run(ctx context.Context, input, output, pattern string, tasks []
 		return nil, err
 	}
 	defer p.Free()
-	weights, err := t.model.Params()
+	params, err := t.model.placed(b)
 	if err != nil {
 		return nil, err
 	}
-	params := b.Place(weights)
 	defer params.Free()
 	r, err := p.Call(ctx, params, 0, values...)
 	if err != nil {
