@@ -9,9 +9,11 @@ import (
 	"strings"
 
 	"github.com/mseg-lang/mseg/interp/report"
+	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/metric"
 	"github.com/mseg-lang/mseg/ops/plot"
+	"github.com/mseg-lang/mseg/ops/stat"
 )
 
 func boxChart(group []evalItem) string {
@@ -153,4 +155,69 @@ func overlay(s data.Sample, pred []uint8, box [4]float32) ([]byte, error) {
 		o.Box = &plot.Rectangle{Left: float64(box[0]), Top: float64(box[1]), Right: float64(box[2]) + 1, Bottom: float64(box[3]) + 1}
 	}
 	return o.PNG()
+}
+
+func (f *Figure) text() string {
+	if f.Kind == "gates" {
+		rows := [][]string{{"task", "n"}}
+		for t, task := range f.Tasks {
+			r := []string{task, fmt.Sprint(f.Counts[t])}
+			for k := range f.Gates[0][t] {
+				mean := 0.0
+				for b := range f.Gates {
+					mean += f.Gates[b][t][k] / float64(len(f.Gates))
+				}
+				r = append(r, fmt.Sprintf("%.2f %c", mean, bar(mean)))
+			}
+			rows = append(rows, r)
+		}
+		for k := range f.Gates[0][0] {
+			rows[0] = append(rows[0], fmt.Sprintf("expert %d", k))
+		}
+		return shorten(rows, "task") + fmt.Sprintf("mean gate weights over %s\n", diag.Counted(len(f.Gates), "block"))
+	}
+	var loss, dice []float64
+	for _, r := range f.History {
+		loss = append(loss, r.Loss)
+		if r.Dice != nil {
+			dice = append(dice, *r.Dice)
+		}
+	}
+	var b strings.Builder
+	curve := func(name string, v []float64) {
+		if len(v) > 0 {
+			fmt.Fprintf(&b, "%-16s %s  %.4f → %.4f\n", name, sparkline(v), v[0], v[len(v)-1])
+		}
+	}
+	curve("loss", loss)
+	curve("validation Dice", dice)
+	fmt.Fprintf(&b, "%s, epoch %d kept\n", diag.Counted(len(f.History), "epoch"), f.BestEpoch)
+	return b.String()
+}
+
+// sparkline draws a curve in one line of at most 60 blocks, each the mean of its share of the values.
+func sparkline(v []float64) string {
+	cells := min(60, len(v))
+	means := make([]float64, cells)
+	for i := range means {
+		from, to := i*len(v)/cells, (i+1)*len(v)/cells
+		means[i] = stat.Mean(v[from:to])
+	}
+	lo, hi := slices.Min(means), slices.Max(means)
+	var b strings.Builder
+	for _, m := range means {
+		if hi > lo {
+			m = (m - lo) / (hi - lo)
+		} else {
+			m = 0
+		}
+		b.WriteRune(bar(m))
+	}
+	return b.String()
+}
+
+// bar is a block as high as t, from 0 to 1.
+func bar(t float64) rune {
+	bars := []rune("▁▂▃▄▅▆▇█")
+	return bars[min(max(int(t*float64(len(bars))), 0), len(bars)-1)]
 }
