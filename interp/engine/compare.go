@@ -87,6 +87,9 @@ func difference(a, b *Scores, field string, level float64) (Difference, []float6
 	if i < 0 || k < 0 {
 		return d, nil, nil, fmt.Errorf("not every eval measured %s; add it to metrics", field)
 	}
+	if a.Specs[i] != b.Specs[k] {
+		return d, nil, nil, fmt.Errorf("one eval measured %s, the other %s; comparisons are of the same quantity, so both must measure it alike", a.Metrics[i], b.Metrics[k])
+	}
 	pairs, err := paired(a, b)
 	if err != nil {
 		return d, nil, nil, err
