@@ -32,7 +32,7 @@ func (m *Model) keepsEncoder() (bool, error) {
 	if m.Built == nil || m.Built.Halves == nil || m.Balance > 0 {
 		return false, nil
 	}
-	if x := m.experts(); x != nil && x.Dropout > 0 {
+	if x := m.experts(); x != nil && (x.Dropout > 0 || m.drops) {
 		return false, nil
 	}
 	trained, err := m.trainable()

@@ -12,6 +12,7 @@ import (
 )
 
 const decoderOnly = `mseg 1
+fn noisy(x: features) -> features = dropout(x, 20 %)
 param seed: int = 1
 data shapes = phantom(patients: 4, slices: 2, size: 48 px, tasks: { 3: MRI_BrainWholeTumor, 1: MRI_Liver }, seed: 3)
   |> prep(percentile(0.5 % .. 99.5 %) |> slices(axis: axial) |> resize(32 px))
@@ -182,6 +183,7 @@ func TestImagesWhereEmbeddingsWouldDiffer(t *testing.T) {
 	for name, change := range map[string][2]string{
 		"experts trained": {"train: [decoder]", "train: [experts, decoder]"},
 		"dropout":         {"dropout: 0", "dropout: 0.1"},
+		"a block's own":   {"bottleneck: 2, dropout: 0", "block: noisy, dropout: 0"},
 		"augmentation":    {"batch: 3,", "batch: 3, augment: augment(flip: true),"},
 		"top-k balance":   {"dropout: 0)", "dropout: 0) { gate: top(1) }"},
 	} {

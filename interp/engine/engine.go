@@ -161,6 +161,9 @@ func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 	if (n.Op == "train" || n.Op == "finetune") && balances(n.Node("model")) {
 		version += ", fillers of a batch not balanced"
 	}
+	if (n.Op == "train" || n.Op == "finetune") && dropsInBlocks(n.Node("model")) {
+		version += ", not on embeddings that nothing was dropped from"
+	}
 	if n.Op == "evaluate" && slices.ContainsFunc(n.Items("metrics"), isOwn) {
 		version += ", own metrics in float64"
 	}

@@ -22,3 +22,16 @@ func TestBalancedTrainingsHaveAnotherIdentity(t *testing.T) {
 		}
 	}
 }
+
+// A block that drops values was once left out of the training of a decoder on embeddings.
+func TestTrainingsWithBlocksThatDropHaveAnotherIdentity(t *testing.T) {
+	e := newEngine(t, Config{})
+	for block, want := range map[string]bool{"dropout(x, 20 %)": true, "relu(x)": false} {
+		p := checked(t, "mseg 1\nfn mine(x: features) -> features = "+block+"\nmodel m = sam_tiny(image: 32 px) |> adapt(mixture(2, block: mine, dropout: 0)) |> train(phantom() |> prep(resize(32 px)), epochs: 1, batch: 2)\n")
+		e.Use(p, "")
+		b, _ := p.Lookup("m")
+		if version, _, _ := e.circumstances(nodeOf(b.Value)); strings.Contains(version, "dropped") != want {
+			t.Errorf("%s: the version is %q", block, version)
+		}
+	}
+}

@@ -275,7 +275,7 @@ func loadTrain(ctx context.Context, j *Job, a *store.Artefact) (any, error) {
 	if err := report.Err(nil); err != nil {
 		return nil, err
 	}
-	return &Model{Built: m.Built, params: known(params), Groups: m.Groups, Balance: m.Balance, History: s.History, BestEpoch: s.BestEpoch,
+	return &Model{Built: m.Built, params: known(params), Groups: m.Groups, Balance: m.Balance, drops: m.drops, History: s.History, BestEpoch: s.BestEpoch,
 		TrainedOn: s.TrainedOn, ChosenOn: s.ChosenOn, QualityTrained: s.QualityTrained}, nil
 }
 
@@ -374,8 +374,8 @@ func validationChoice(loss *ir.Node) train.Selection {
 	return train.SelectFirst
 }
 
-func contains(n *ir.Node, op string) bool {
-	for x := range ir.Nodes(n) {
+func contains(v ir.Value, op string) bool {
+	for x := range ir.Nodes(v) {
 		if x.Op == op {
 			return true
 		}
