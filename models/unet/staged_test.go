@@ -182,6 +182,42 @@ func TestGradientOfStages(t *testing.T) {
 }
 
 // A side between two multiples of the strides is filled up with zeros and cut off again.
+// A residual network begins as one without blocks: the last norm of each is zero, and nothing else is.
+func TestResidualBlocksBeginAtZero(t *testing.T) {
+	c, err := Even(16, 4, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Residual = true
+	specs, err := graph.Declare([]graph.Shape{graph.F32(1, 16, 16, 3), graph.F32(1, 4), graph.I32(1), graph.I32(1, 4)}, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+		return []*graph.Node{c.Network()(s, graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]}).Masks}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, err := graph.Initialise(specs, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := 0
+	for _, name := range params.Names() {
+		if !strings.HasSuffix(name, "norm.weight") {
+			continue
+		}
+		v, _ := params.Get(name)
+		last := strings.HasSuffix(name, "conv2.norm.weight")
+		if (v.Data[0] == 0) != last {
+			t.Errorf("%s begins at %g", name, v.Data[0])
+		}
+		if last {
+			zeros++
+		}
+	}
+	if zeros != 4 {
+		t.Errorf("%d blocks begin at zero, expected 4", zeros)
+	}
+}
+
 func TestSizesBetweenTheStrides(t *testing.T) {
 	c := Staged{Size: []int{10, 10}, Features: []int{2, 3, 4}, Kernels: threes(3, 2), Strides: halves(3, 2), Encoder: []int{1, 1, 1}, Decoder: []int{1, 1}}
 	if err := c.Validate(); err != nil {

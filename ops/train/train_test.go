@@ -417,3 +417,18 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// Of masks of equal quality the first counts, whoever judges.
+func TestEqualMasks(t *testing.T) {
+	p := &Prediction{Count: 3, Masks: []float32{-1, -1, 1, -1, -1, 1}, IoU: []float32{0.2, 0.7, 0.7}}
+	target := []uint8{1, 1}
+	for selection, want := range map[Selection]int{"": 1, SelectQuality: 1, SelectFirst: 0, SelectOracle: 1} {
+		if got := selection.choose(p, target); got != want {
+			t.Errorf("%q takes mask %d, expected %d", selection, got, want)
+		}
+	}
+	p.IoU = nil
+	if got := SelectQuality.choose(p, target); got != 0 {
+		t.Errorf("without a predicted quality mask %d is taken, expected the first", got)
+	}
+}
