@@ -84,7 +84,7 @@ func TestEmbeddingsTrainAsImagesDo(t *testing.T) {
 	}
 	for i, want := range whole.History {
 		got := half.History[i]
-		if math.Abs(got.Loss-want.Loss) > 1e-5 || math.Abs(*got.Dice-*want.Dice) > 1e-2 {
+		if !(math.Abs(got.Loss-want.Loss) <= 1e-5) || !(math.Abs(*got.Dice-*want.Dice) <= 1e-2) {
 			t.Errorf("epoch %d: loss %g and Dice %g on embeddings, %g and %g on images", i+1, got.Loss, *got.Dice, want.Loss, *want.Dice)
 		}
 	}
@@ -102,7 +102,7 @@ func TestEmbeddingsTrainAsImagesDo(t *testing.T) {
 		var far int
 		for k, v := range want.Data {
 			moved = moved || v != first.Data[k]
-			if math.Abs(float64(got.Data[k]-v)) > 1e-4 {
+			if !(math.Abs(float64(got.Data[k]-v)) <= 1e-4) {
 				far++
 			}
 		}

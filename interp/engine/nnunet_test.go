@@ -81,16 +81,24 @@ func TestIntensityOfTheForeground(t *testing.T) {
 	}
 	x, ok := intensityOf(&counts)
 	want := unet.Intensity{Low: 1.275, High: 253.725, Mean: 127.5, Deviation: math.Sqrt((256*256 - 1) / 12.0)}
-	if !ok || math.Abs(x.Low-want.Low)+math.Abs(x.High-want.High)+math.Abs(x.Mean-want.Mean)+math.Abs(x.Deviation-want.Deviation) > 1e-9 {
+	if !ok || !(math.Abs(x.Low-want.Low)+math.Abs(x.High-want.High)+math.Abs(x.Mean-want.Mean)+math.Abs(x.Deviation-want.Deviation) <= 1e-9) {
 		t.Errorf("%+v, expected %+v", x, want)
 	}
 	counts = [256]int{7: 3, 9: 1}
-	if x, ok = intensityOf(&counts); !ok || x.Low != 7 || math.Abs(x.High-8.97) > 1e-9 || x.Mean != 7.5 {
+	if x, ok = intensityOf(&counts); !ok || x.Low != 7 || !(math.Abs(x.High-8.97) <= 1e-9) || x.Mean != 7.5 {
 		t.Errorf("%+v", x)
 	}
 	counts = [256]int{40: 5}
 	if _, ok = intensityOf(&counts); ok {
 		t.Error("values that are all the same have a deviation")
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for want, x := range map[float64][]float64{3: {7, 1, 3}, 2.5: {4, 1, 2, 3}, 6: {6}} {
+		if got := median(x); got != want {
+			t.Errorf("the median of %v is %g, expected %g", x, got, want)
+		}
 	}
 }
 
@@ -150,7 +158,7 @@ func TestBalanceBesideDeepSupervision(t *testing.T) {
 		t.Errorf("the coarser answer does not count: %g and %g", plain, deep)
 	}
 	for _, deep := range []bool{false, true} { // everything goes to one of three experts: E-1 = 2
-		if got := value(0.5, deep) - value(0, deep); math.Abs(got-1) > 1e-5 {
+		if got := value(0.5, deep) - value(0, deep); !(math.Abs(got-1) <= 1e-5) {
 			t.Errorf("deep %t: the balance adds %g, expected 1", deep, got)
 		}
 	}

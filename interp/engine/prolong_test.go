@@ -1,6 +1,10 @@
 package engine
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/mseg-lang/mseg/interp/store"
+)
 
 // A training goes on where it was computed by the same kind of machine: XLA on a processor and XLA on a GPU are two.
 func TestComputersThatATrainingGoesOnOn(t *testing.T) {
@@ -18,5 +22,46 @@ func TestComputersThatATrainingGoesOnOn(t *testing.T) {
 		if got := computer(c.a[0], c.a[1]) == computer(c.b[0], c.b[1]); got != c.same {
 			t.Errorf("%s are the same: %t", name, got)
 		}
+	}
+}
+
+// The longest training that is shorter is gone on from; one that was removed, as long or longer is not.
+func TestAncestors(t *testing.T) {
+	e := newEngine(t, Config{})
+	p := checked(t, "mseg 1\nmodel m = unet(image: 32 px) |> train(phantom() |> prep(resize(32 px)), epochs: 5, batch: 2)\n")
+	e.Use(p, "")
+	b, _ := p.Lookup("m")
+	n := nodeOf(b.Value)
+	join := func(epochs int, digit string, made bool) string {
+		t.Helper()
+		key := ""
+		for range 64 {
+			key += digit
+		}
+		if made {
+			w, err := e.store.Create()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Commit(store.Meta{Key: key}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.store.Join(e.lineage(n), epochs, key); err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	if epochs, key := e.ancestor(n); epochs != 0 || key != "" {
+		t.Errorf("without any: %d %q", epochs, key)
+	}
+	join(1, "a", true)
+	want := join(3, "b", true)
+	join(2, "c", true)
+	join(4, "d", false)
+	join(5, "e", true)
+	join(9, "f", true)
+	if epochs, key := e.ancestor(n); epochs != 3 || key != want {
+		t.Errorf("found %d epochs in %q, expected 3 in %q", epochs, key, want)
 	}
 }

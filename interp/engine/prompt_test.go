@@ -10,6 +10,7 @@ import (
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
+	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/train"
 )
 
@@ -48,6 +49,20 @@ func TestPromptsAreReadAndTold(t *testing.T) {
 		if p.masked != strings.HasPrefix(text, "mask(") || len(p.of) != strings.Count(text, "of:") {
 			t.Errorf("%s: a mask: %t, of %d evals", text, p.masked, len(p.of))
 		}
+	}
+}
+
+// Box, points, mask and clicks of a sample are drawn independently of each other, and of other samples.
+func TestPromptsAreDrawnApart(t *testing.T) {
+	p := prompted{examples: &examples{samples: []data.Sample{{ID: "a"}, {ID: "b"}}}}
+	seen := map[uint64]bool{}
+	for i := range 2 {
+		for purpose := range uint64(4) {
+			seen[p.draws(i, purpose).Uint64()] = true
+		}
+	}
+	if len(seen) != 8 {
+		t.Errorf("4 purposes of 2 samples have %d streams", len(seen))
 	}
 }
 

@@ -272,7 +272,7 @@ model m = custom_network(net, image: 16 px)`, map[string][]int{"conv.0.out": {1,
 				for k, v := range w.Data {
 					want += float64(v) * float64(x[i*len(w.Data)+k])
 				}
-				if math.Abs(want-float64(m)) > 1e-5*(1+math.Abs(want)) {
+				if !(math.Abs(want-float64(m)) <= 1e-5*(1+math.Abs(want))) {
 					t.Fatalf("pixel %d: %g, the head makes %g of %s", i, m, want, c.last)
 				}
 			}

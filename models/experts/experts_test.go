@@ -151,7 +151,7 @@ func TestGradient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff > 1e-6 {
+			if !(diff <= 1e-6) {
 				t.Errorf("gradient and central difference differ by %.1e of their size", diff)
 			}
 		})
@@ -218,7 +218,7 @@ func TestWeightsAreShares(t *testing.T) {
 					}
 					sum += float64(g)
 				}
-				if math.Abs(sum-1) > 1e-6 {
+				if !(math.Abs(sum-1) <= 1e-6) {
 					t.Errorf("weights sum to %g, expected 1", sum)
 				}
 				if c.Top > 0 && used != c.Top {

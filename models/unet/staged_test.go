@@ -122,11 +122,11 @@ func TestStagedIsTheNetworkOfTheReference(t *testing.T) {
 					sum, squares := 0.0, 0.0
 					for k, v := range out.Data {
 						sum, squares = sum+float64(v), squares+float64(v)*float64(v)
-						if k < len(want.First) && math.Abs(float64(v)-want.First[k]) > 1e-5 {
+						if k < len(want.First) && !(math.Abs(float64(v)-want.First[k]) <= 1e-5) {
 							t.Errorf("answer %d, value %d is %g, expected %g", i, k, v, want.First[k])
 						}
 					}
-					if math.Abs(squares-want.Squares) > 1e-5*want.Squares || math.Abs(sum-want.Sum) > 1e-5*math.Sqrt(want.Squares*float64(len(out.Data))) {
+					if !(math.Abs(squares-want.Squares) <= 1e-5*want.Squares) || !(math.Abs(sum-want.Sum) <= 1e-5*math.Sqrt(want.Squares*float64(len(out.Data)))) {
 						t.Errorf("answer %d: sum %g and sum of squares %g, expected %g and %g", i, sum, squares, want.Sum, want.Squares)
 					}
 				}
@@ -173,7 +173,7 @@ func TestGradientOfStages(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if diff > 1e-6 {
+				if !(diff <= 1e-6) {
 					t.Errorf("gradient and central difference differ by %.1e of their size", diff)
 				}
 			})
@@ -263,7 +263,7 @@ func TestIntensitiesByModality(t *testing.T) {
 	}
 	want := []float64{-1.8, 0, 1, 2, -math.Sqrt2, 0, math.Sqrt2, 0}
 	for i, v := range r.Outputs[0].Data {
-		if math.Abs(float64(v)-want[i]) > 1e-5 {
+		if !(math.Abs(float64(v)-want[i]) <= 1e-5) {
 			t.Errorf("values %v, expected %v", r.Outputs[0].Data, want)
 			break
 		}

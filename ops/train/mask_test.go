@@ -147,7 +147,7 @@ func TestGridOfAMaskPrompt(t *testing.T) {
 		3: {15.0 / 16, 3.0 / 8, 0, 3.0 / 8, 0, 0, 0, 0, 0}, // cells of 4/3 px, 16/9 px²: the first holds 1 + 1/3 + 1/3 of the three pixels
 	} {
 		for i, p := range shares(mask, side, grid) {
-			if math.Abs(p-want[i]) > 1e-12 {
+			if !(math.Abs(p-want[i]) <= 1e-12) {
 				t.Errorf("grid %d, cell %d: %g, expected %g", grid, i, p, want[i])
 			}
 		}

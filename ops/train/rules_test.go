@@ -357,7 +357,7 @@ func TestSchedulesAreTorchs(t *testing.T) {
 				t.Fatal(err)
 			}
 			for step := range perEpoch * epochs {
-				if got, want := c.s.Rate(rate, step, perEpoch, epochs), c.want(step); math.Abs(got-want) > 1e-15+1e-12*want {
+				if got, want := c.s.Rate(rate, step, perEpoch, epochs), c.want(step); !(math.Abs(got-want) <= 1e-15+1e-12*want) {
 					t.Errorf("step %d has the rate %.12g, want %.12g", step, got, want)
 				}
 			}
@@ -420,10 +420,10 @@ func TestGroupsAndDecayReachTheStep(t *testing.T) {
 	group := mustRun(t, b, steady, sound(3), cfg)
 	norm := func(r *Result) float64 { p, _ := r.Params.Get("norm.weight"); return float64(p.Data[0]) }
 	head := func(r *Result) []float32 { p, _ := r.Params.Get("head.weight"); return p.Data }
-	if d := norm(some) - norm(all); math.Abs(d-0.01) > 1e-4 {
+	if d := norm(some) - norm(all); !(math.Abs(d-0.01) <= 1e-4) {
 		t.Errorf("without decay the norm's weight is larger by %g, want 0.01", d)
 	}
-	if d := math.Abs(norm(group) - 1); math.Abs(d-10*math.Abs(norm(some)-1)) > 1e-5 {
+	if d := math.Abs(norm(group) - 1); !(math.Abs(d-10*math.Abs(norm(some)-1)) <= 1e-5) {
 		t.Errorf("ten times the rate moves by %g, the rate by %g", d, math.Abs(norm(some)-1))
 	}
 	if !slices.Equal(head(all), head(some)) || !slices.Equal(head(all), head(group)) {

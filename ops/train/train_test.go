@@ -114,7 +114,7 @@ func TestOverfitsOnBothBackends(t *testing.T) {
 	}
 	// Rounding differs between the backends and grows with the steps.
 	for i, tolerance := range map[int]float64{0: 1e-6, 1: 1e-5, 5: 1e-4, 20: 2e-2} {
-		if a, b := losses["go"][i], losses["xla"][i]; math.Abs(a-b) > tolerance {
+		if a, b := losses["go"][i], losses["xla"][i]; !(math.Abs(a-b) <= tolerance) {
 			t.Errorf("step %d: loss %.8f on go, %.8f on xla; more than %g apart", i+1, a, b, tolerance)
 		}
 	}
@@ -326,7 +326,7 @@ func TestPaddedBatchCountsForNothing(t *testing.T) {
 		}
 		loss[i] = r.History[0].Loss
 	}
-	if math.Abs(loss[0]-loss[1]) > 1e-6 {
+	if !(math.Abs(loss[0]-loss[1]) <= 1e-6) {
 		t.Errorf("two samples have loss %.8f in a batch of 2 and %.8f in one of 5", loss[0], loss[1])
 	}
 }
@@ -369,7 +369,7 @@ func TestPredictor(t *testing.T) {
 			t.Errorf("selection quality chose mask %d of %v", a.Chosen, a.IoU)
 		}
 		for k := range a.Masks {
-			if math.Abs(float64(a.Masks[k]-alone[i].Masks[k])) > 1e-5 {
+			if !(math.Abs(float64(a.Masks[k]-alone[i].Masks[k])) <= 1e-5) {
 				t.Fatalf("sample %d: a batch of 3 gives logit %g, a batch of 1 %g", i, a.Masks[k], alone[i].Masks[k])
 			}
 		}
