@@ -112,6 +112,31 @@ func computer(backend, device string) string {
 	return "the backend " + backend + " with " + kind
 }
 
+// begun says where a training that was interrupted has been computed so far, in the order of its interruptions; nil where it was here alone. It is noted in the folder of
+// the training: a checkpoint fits any backend, and a run that goes on on another one has no longer the numbers of either.
+func (j *Job) begun(dir, here string) (elsewhere []string, err error) {
+	const name = "computed-on"
+	path := filepath.Join(dir, name)
+	var all []string
+	if _, err := os.Stat(filepath.Join(dir, train.LastFile)); err == nil { // else it begins anew
+		b, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		all = strings.FieldsFunc(string(b), func(r rune) bool { return r == '\n' })
+	}
+	if len(all) > 0 && all[len(all)-1] != here {
+		j.note("goes on on %s; so far it was computed on %s", here, strings.Join(all, " and "))
+	}
+	if len(all) == 0 || all[len(all)-1] != here {
+		all = append(all, here)
+		if err := store.WriteFile(path, []byte(strings.Join(all, "\n")+"\n")); err != nil {
+			return nil, err
+		}
+	}
+	return all[:len(all)-1], nil
+}
+
 // keepState makes the state of a finished training part of its artefact, where a longer one could go on from it. The training's parameters
 // and the optimiser's tensors are what is kept: at most three or four times the weights that were trained.
 func (j *Job) keepState(dir string, w *store.Writer) error {

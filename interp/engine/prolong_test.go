@@ -1,9 +1,15 @@
 package engine
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mseg-lang/mseg/interp/store"
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/ops/train"
 )
 
 // A training goes on where it was computed by the same kind of machine: XLA on a processor and XLA on a GPU are two.
@@ -63,5 +69,34 @@ func TestAncestors(t *testing.T) {
 	join(9, "f", true)
 	if epochs, key := e.ancestor(n); epochs != 3 || key != want {
 		t.Errorf("found %d epochs in %q, expected 3 in %q", epochs, key, want)
+	}
+}
+
+// An interrupted training may go on on another backend; its record says so.
+func TestTrainingsSayWhereTheyWereBegun(t *testing.T) {
+	var said []string
+	e := newEngine(t, Config{Events: func(ev Event) { said = append(said, ev.Text) }})
+	j, dir := &Job{Engine: e, Node: &ir.Node{Op: "train"}, Key: strings.Repeat("a", 64)}, t.TempDir()
+	step := func(here string, want ...string) {
+		t.Helper()
+		got, err := j.begun(dir, here)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("on %s: %v %v, expected %v", here, got, err, want)
+		}
+	}
+	step("go")
+	step("xla") // there is no checkpoint: it begins anew
+	if err := os.WriteFile(filepath.Join(dir, train.LastFile), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	step("xla")
+	if len(said) > 0 {
+		t.Errorf("said %v", said)
+	}
+	step("go", "xla")
+	step("go", "xla")
+	step("xla", "xla", "go")
+	if want := []string{"goes on on go; so far it was computed on xla", "goes on on xla; so far it was computed on xla and go"}; !slices.Equal(said, want) {
+		t.Errorf("said %q, expected %q", said, want)
 	}
 }

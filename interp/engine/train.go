@@ -197,6 +197,11 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err := j.prolong(cfg.Dir, b); err != nil {
 		return nil, err
 	}
+	p := b.Provenance()
+	begun, err := j.begun(cfg.Dir, computer(p.Backend, p.Device))
+	if err != nil {
+		return nil, err
+	}
 	cfg.Resume, cfg.CheckpointAfter = true, checkpointAfter
 	first, err := m.Params()
 	if err != nil {
@@ -234,8 +239,10 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err := j.keepState(cfg.Dir, w); err != nil {
 		return nil, err
 	}
-	p := b.Provenance()
 	notes := map[string]any{"backend": p, "seconds": time.Since(start).Seconds(), "steps": res.Steps, "samples": samples.Len(), "busy": res.Busy}
+	if len(begun) > 0 {
+		notes["begun_on"] = strings.Join(begun, " and ")
+	}
 	return notes, weights.Write(w.Path("weights.safetensors"), params, map[string]string{"format": "pt", "architecture": m.Built.Architecture.Name})
 }
 
