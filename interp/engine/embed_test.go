@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/models"
+	"github.com/mseg-lang/mseg/models/experts"
+	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/train"
 )
 
@@ -200,5 +203,42 @@ func TestImagesWhereEmbeddingsWouldDiffer(t *testing.T) {
 				t.Error("trained on embeddings")
 			}
 		})
+	}
+}
+
+// An embedding belongs to an encoder, a backend and an image, and with experts to what the image shows.
+func TestEmbeddingsHaveKeysOfTheirOwn(t *testing.T) {
+	plain, err := build(models.Config{Architecture: "tiny", Image: 32}, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixture := experts.Published()
+	adapted, err := build(models.Config{Architecture: "tiny", Image: 32, Experts: &mixture}, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := build(models.Config{Architecture: "tiny", Image: 32}, nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(m *Model, backend string, pixel uint8, task int32) string {
+		t.Helper()
+		k, err := embeddingKey(m, backend, data.Sample{Width: 1, Height: 1, Channels: 1, Image: []uint8{pixel}}, [5]int32{0, 0, 0, 0, task})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	of := key(plain, "go", 1, 1)
+	if of != key(plain, "go", 1, 1) || of != key(plain, "go", 1, 2) {
+		t.Error("without experts the task changes an embedding")
+	}
+	for what, k := range map[string]string{"backend": key(plain, "xla", 1, 1), "image": key(plain, "go", 2, 1), "weights": key(other, "go", 1, 1), "experts": key(adapted, "go", 1, 1)} {
+		if k == of {
+			t.Errorf("another %s has the same embedding", what)
+		}
+	}
+	if key(adapted, "go", 1, 1) == key(adapted, "go", 1, 2) {
+		t.Error("experts see the task, but it does not change an embedding")
 	}
 }
