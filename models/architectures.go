@@ -280,13 +280,22 @@ func adapted(x *experts.Config, depth int) []int {
 	return blocks
 }
 
-func unetPart(name string) string {
+// expertPart is the part of what experts bring into a network that has its tables at the root; empty for all else.
+func expertPart(name string) string {
 	switch {
 	case strings.Contains(name, ".adapter_"):
 		return Adapters
 	case strings.HasPrefix(name, "modal_embed."), strings.HasPrefix(name, "organ_embed."):
 		return Embeddings
-	case strings.HasPrefix(name, "down."), strings.HasPrefix(name, "encoder."):
+	}
+	return ""
+}
+
+func unetPart(name string) string {
+	if part := expertPart(name); part != "" {
+		return part
+	}
+	if strings.HasPrefix(name, "down.") || strings.HasPrefix(name, "encoder.") {
 		return Encoder
 	}
 	return Decoder
@@ -302,28 +311,20 @@ func ownNetwork(a *Architecture, cfg Config) (*Model, error) {
 	case cfg.Patch != 0 || cfg.Base != 0 || cfg.Levels != 0 || cfg.NoPrompt:
 		return nil, fmt.Errorf("patch, base, levels and prompt are the fn's own affair; leave them out")
 	}
-	m := &Model{Architecture: a, Config: cfg, Network: cfg.Own(cfg.Experts), Masks: 1}
 	if cfg.Experts != nil {
 		if err := cfg.Experts.Validate(cfg.Places); err != nil {
 			return nil, err
 		}
-		for i := range cfg.Places {
-			if cfg.Experts.In(i) {
-				m.Blocks = append(m.Blocks, i)
-			}
-		}
 	}
-	return m, nil
+	return &Model{Architecture: a, Config: cfg, Network: cfg.Own(cfg.Experts), Masks: 1, Blocks: adapted(cfg.Experts, cfg.Places)}, nil
 }
 
 // ownPart goes by the names that the script gives its layers.
 func ownPart(name string) string {
-	switch {
-	case strings.Contains(name, ".adapter_"):
-		return Adapters
-	case strings.HasPrefix(name, "modal_embed."), strings.HasPrefix(name, "organ_embed."):
-		return Embeddings
-	case strings.HasPrefix(name, Decoder):
+	if part := expertPart(name); part != "" {
+		return part
+	}
+	if strings.HasPrefix(name, Decoder) {
 		return Decoder
 	}
 	return Encoder

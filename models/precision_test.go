@@ -98,7 +98,7 @@ func TestRecomputationChangesNothing(t *testing.T) {
 					limit = 1e-4
 				}
 				for i := range kept {
-					if d := math.Abs(kept[i] - again[i]); d > limit {
+					if d := math.Abs(kept[i] - again[i]); !(d <= limit) {
 						t.Errorf("step %d: loss %.8f, recomputed %.8f", i+1, kept[i], again[i])
 					}
 				}
@@ -134,7 +134,7 @@ func TestHalfPrecisionTrainsWholeNetworks(t *testing.T) {
 					worst = max(worst, math.Abs(got[i]-want[i]))
 				}
 				t.Logf("%s: losses differ by up to %.5f of %.3f", p, worst, want[0])
-				if worst == 0 || worst > limit {
+				if worst == 0 || !(worst <= limit) {
 					t.Errorf("%s: losses %.5f, in float32 %.5f", p, got, want)
 				}
 				for _, name := range params.Names() {

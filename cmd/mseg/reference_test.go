@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/mseg-lang/mseg/internal/nearby"
 	"github.com/mseg-lang/mseg/ops/image"
 )
 
@@ -35,16 +36,6 @@ func mseg(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	return out.String(), problem.String(), code
 }
 
-// beside finds a folder next to the repository; the test is skipped where it is absent.
-func beside(t *testing.T, parts ...string) string {
-	t.Helper()
-	path := filepath.Join(append([]string{"..", "..", "..", "shared"}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("reference data are not beside the repository: %v", err)
-	}
-	return path
-}
-
 func readJSON(t *testing.T, path string, into any) {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -64,7 +55,7 @@ func near(got any, want float64) bool {
 
 // The numbers of the command are those of the reference implementations, for arrays with --spacing and for images that know theirs.
 func TestMetricsCommandAgreesWithReferences(t *testing.T) {
-	folder := beside(t, "golden", "metrics")
+	folder := nearby.Path(t, "golden", "metrics")
 	var reference struct {
 		Cases map[string]struct {
 			Shape   []int
@@ -143,7 +134,7 @@ func TestMetricsCommandAgreesWithReferences(t *testing.T) {
 
 // Every corner file of the collection is read as it should be, or refused with its name in the message.
 func TestInspectReadsTheCornerFiles(t *testing.T) {
-	folder := beside(t, "data", "formats")
+	folder := nearby.Path(t, "data", "formats")
 	var expected struct {
 		Files map[string]struct {
 			Verdict                     string

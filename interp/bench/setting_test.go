@@ -120,7 +120,7 @@ func TestStepsOfALoopAreCounted(t *testing.T) {
 	for i := range 4 {
 		step(5+i, 100, 0.75, 40*time.Millisecond)
 	}
-	if stopped != 1 || !m.enough || m.images != 2+4*4 || math.Abs(m.device-(0.02+4*0.03)) > 1e-9 || !slices.Equal(m.steps, []float64{0.02, 0.01, 0.01, 0.01, 0.01}) {
+	if stopped != 1 || !m.enough || m.images != 2+4*4 || !(math.Abs(m.device-(0.02+4*0.03)) <= 1e-9) || !slices.Equal(m.steps, []float64{0.02, 0.01, 0.01, 0.01, 0.01}) {
 		t.Errorf("stopped %d times, %+v", stopped, m)
 	}
 	step(9, 1, 1, time.Second) // what still comes before the training ends

@@ -249,7 +249,7 @@ func TestTensorBuiltinValues(t *testing.T) {
 			continue
 		}
 		for i, v := range data {
-			if math.Abs(float64(v)-want[i]) > 2e-6*max(1, math.Abs(want[i])) {
+			if !(math.Abs(float64(v)-want[i]) <= 2e-6*max(1, math.Abs(want[i]))) {
 				t.Errorf("%s: value %d is %g, expected %g", text, i, v, want[i])
 				break
 			}

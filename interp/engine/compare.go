@@ -87,6 +87,9 @@ func difference(a, b *Scores, field string, level float64) (Difference, []float6
 	if i < 0 || k < 0 {
 		return d, nil, nil, fmt.Errorf("not every eval measured %s; add it to metrics", field)
 	}
+	if a.Specs[i] != b.Specs[k] {
+		return d, nil, nil, fmt.Errorf("one eval measured %s, the other %s; comparisons are of the same quantity, so both must measure it alike", a.Metrics[i], b.Metrics[k])
+	}
 	pairs, err := paired(a, b)
 	if err != nil {
 		return d, nil, nil, err
@@ -272,11 +275,10 @@ func runGates(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		return nil, err
 	}
 	defer p.Free()
-	trained, err := m.Params()
+	params, err := m.placed(be)
 	if err != nil {
 		return nil, err
 	}
-	params := be.Place(trained)
 	defer params.Free()
 	f := Figure{Kind: "gates", Blocks: m.Built.Blocks}
 	for _, s := range d.Samples {

@@ -32,7 +32,7 @@ func (m *Model) keepsEncoder() (bool, error) {
 	if m.Built == nil || m.Built.Halves == nil || m.Balance > 0 {
 		return false, nil
 	}
-	if x := m.experts(); x != nil && x.Dropout > 0 {
+	if x := m.experts(); x != nil && (x.Dropout > 0 || m.drops) {
 		return false, nil
 	}
 	trained, err := m.trainable()
@@ -231,11 +231,10 @@ func (j *Job) computeEmbeddings(ctx context.Context, b *graph.Backend, m *Model,
 		return err
 	}
 	defer p.Free()
-	weights, err := m.Params()
+	params, err := m.placed(b)
 	if err != nil {
 		return err
 	}
-	params := b.Place(weights)
 	defer params.Free()
 	pixels := side * side * 3
 	images, boxes := make([]float32, batch*pixels), make([]float32, batch*4)

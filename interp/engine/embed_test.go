@@ -8,10 +8,14 @@ import (
 	"testing"
 
 	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/models"
+	"github.com/mseg-lang/mseg/models/experts"
+	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/train"
 )
 
 const decoderOnly = `mseg 1
+fn noisy(x: features) -> features = dropout(x, 20 %)
 param seed: int = 1
 data shapes = phantom(patients: 4, slices: 2, size: 48 px, tasks: { 3: MRI_BrainWholeTumor, 1: MRI_Liver }, seed: 3)
   |> prep(percentile(0.5 % .. 99.5 %) |> slices(axis: axial) |> resize(32 px))
@@ -83,7 +87,7 @@ func TestEmbeddingsTrainAsImagesDo(t *testing.T) {
 	}
 	for i, want := range whole.History {
 		got := half.History[i]
-		if math.Abs(got.Loss-want.Loss) > 1e-5 || math.Abs(*got.Dice-*want.Dice) > 1e-2 {
+		if !(math.Abs(got.Loss-want.Loss) <= 1e-5) || !(math.Abs(*got.Dice-*want.Dice) <= 1e-2) {
 			t.Errorf("epoch %d: loss %g and Dice %g on embeddings, %g and %g on images", i+1, got.Loss, *got.Dice, want.Loss, *want.Dice)
 		}
 	}
@@ -101,7 +105,7 @@ func TestEmbeddingsTrainAsImagesDo(t *testing.T) {
 		var far int
 		for k, v := range want.Data {
 			moved = moved || v != first.Data[k]
-			if math.Abs(float64(got.Data[k]-v)) > 1e-4 {
+			if !(math.Abs(float64(got.Data[k]-v)) <= 1e-4) {
 				far++
 			}
 		}
@@ -182,6 +186,7 @@ func TestImagesWhereEmbeddingsWouldDiffer(t *testing.T) {
 	for name, change := range map[string][2]string{
 		"experts trained": {"train: [decoder]", "train: [experts, decoder]"},
 		"dropout":         {"dropout: 0", "dropout: 0.1"},
+		"a block's own":   {"bottleneck: 2, dropout: 0", "block: noisy, dropout: 0"},
 		"augmentation":    {"batch: 3,", "batch: 3, augment: augment(flip: true),"},
 		"top-k balance":   {"dropout: 0)", "dropout: 0) { gate: top(1) }"},
 	} {
@@ -198,5 +203,42 @@ func TestImagesWhereEmbeddingsWouldDiffer(t *testing.T) {
 				t.Error("trained on embeddings")
 			}
 		})
+	}
+}
+
+// An embedding belongs to an encoder, a backend and an image, and with experts to what the image shows.
+func TestEmbeddingsHaveKeysOfTheirOwn(t *testing.T) {
+	plain, err := build(models.Config{Architecture: "tiny", Image: 32}, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixture := experts.Published()
+	adapted, err := build(models.Config{Architecture: "tiny", Image: 32, Experts: &mixture}, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := build(models.Config{Architecture: "tiny", Image: 32}, nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(m *Model, backend string, pixel uint8, task int32) string {
+		t.Helper()
+		k, err := embeddingKey(m, backend, data.Sample{Width: 1, Height: 1, Channels: 1, Image: []uint8{pixel}}, [5]int32{0, 0, 0, 0, task})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	of := key(plain, "go", 1, 1)
+	if of != key(plain, "go", 1, 1) || of != key(plain, "go", 1, 2) {
+		t.Error("without experts the task changes an embedding")
+	}
+	for what, k := range map[string]string{"backend": key(plain, "xla", 1, 1), "image": key(plain, "go", 2, 1), "weights": key(other, "go", 1, 1), "experts": key(adapted, "go", 1, 1)} {
+		if k == of {
+			t.Errorf("another %s has the same embedding", what)
+		}
+	}
+	if key(adapted, "go", 1, 1) == key(adapted, "go", 1, 2) {
+		t.Error("experts see the task, but it does not change an embedding")
 	}
 }

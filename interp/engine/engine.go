@@ -20,6 +20,7 @@ import (
 	"sync"
 
 	"github.com/mseg-lang/mseg/interp/store"
+	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/taxonomy"
@@ -118,6 +119,12 @@ type Fault struct {
 func (f *Fault) Error() string { return f.Err.Error() }
 func (f *Fault) Unwrap() error { return f.Err }
 
+// Diagnostic words a fault for the place it belongs to; what stands behind the first line break of its message is the help.
+func (f *Fault) Diagnostic() diag.Diagnostic {
+	text, help, _ := strings.Cut(f.Err.Error(), "\n")
+	return diag.Diagnostic{Code: diag.RunFailed, Severity: diag.Error, Summary: text, Span: f.Span, Help: help}
+}
+
 func fault(span source.Span, format string, args ...any) error {
 	return &Fault{span, fmt.Errorf(format, args...)}
 }
@@ -150,6 +157,12 @@ func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 	version = fmt.Sprintf("v%d", st.version)
 	if n.Op == "adapt" && e.routesAdded(n.Node("experts")) {
 		version += ", added tasks routed"
+	}
+	if (n.Op == "train" || n.Op == "finetune") && balances(n.Node("model")) {
+		version += ", fillers of a batch not balanced"
+	}
+	if (n.Op == "train" || n.Op == "finetune") && dropsInBlocks(n.Node("model")) {
+		version += ", not on embeddings that nothing was dropped from"
 	}
 	if n.Op == "evaluate" && slices.ContainsFunc(n.Items("metrics"), isOwn) {
 		version += ", own metrics in float64"
@@ -333,6 +346,39 @@ func (e *Engine) root(pattern string) string {
 
 // find is the path of a file of the script.
 func (e *Engine) find(file string) string { return filepath.Join(e.root(file), file) }
+
+// Retain forgets every value that the program in use cannot reach, so that a session of many edits does not keep every network it has trained in memory.
+// What is forgotten is still in the store.
+func (e *Engine) Retain(p *ir.Program) {
+	keep, reached := map[string]bool{}, map[*ir.Node]bool{}
+	var use func(roots ...ir.Value)
+	use = func(roots ...ir.Value) {
+		for n := range ir.Nodes(roots...) {
+			if reached[n] {
+				continue
+			}
+			reached[n] = true
+			// A page also shows what is no part of its identity: it is looked at again in the store each time (see stage.fresh).
+			if st, ok := stages[n.Op]; !ok || st.fresh == nil {
+				keep[e.Key(n)] = true
+			}
+			if n.Op == "evaluate" {
+				use(e.prediction(n))
+			}
+		}
+	}
+	use(p.Values()...)
+	for key := range e.values {
+		if !keep[key] {
+			delete(e.values, key)
+		}
+	}
+	for n := range e.derived {
+		if !reached[n] {
+			delete(e.derived, n)
+		}
+	}
+}
 
 // Close writes back what is remembered between runs.
 func (e *Engine) Close() error { return e.hashes.Save() }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -8,9 +9,11 @@ import (
 	"strings"
 
 	"github.com/mseg-lang/mseg/interp/report"
+	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/metric"
 	"github.com/mseg-lang/mseg/ops/plot"
+	"github.com/mseg-lang/mseg/ops/stat"
 )
 
 func boxChart(group []evalItem) string {
@@ -57,7 +60,7 @@ func figureBlocks(f *Figure) []report.Block {
 		for b, rows := range f.Gates {
 			var columns []string
 			for k := range rows[0] {
-				columns = append(columns, fmt.Sprint(k+1))
+				columns = append(columns, fmt.Sprint(k)) // as plans and tables number them
 			}
 			out = append(out, report.Figure{Title: fmt.Sprintf("Block %d.", f.Blocks[b]), Caption: "Mean gate weight of every expert, by task.",
 				SVG: plot.HeatChart{Title: "gate weights", RowLabel: "task", ColumnLabel: "expert", Rows: f.Tasks, Columns: columns, Values: rows, Min: 0, Max: maxOf(rows), Decimals: 2}.SVG()})
@@ -78,7 +81,8 @@ func maxOf(rows [][]float64) float64 {
 	return m
 }
 
-// gallery shows images from the worst to the best, evenly over the ranks, so that failures are seen.
+// gallery shows images from the worst to the best in the first metric, evenly over the ranks, so that failures are seen. Images without a value come first; a metric
+// that has no better side is taken from its lowest value to its highest.
 func gallery(e evalItem, count int) (*report.Gallery, error) {
 	if count == 0 {
 		return nil, nil
@@ -87,25 +91,27 @@ func gallery(e evalItem, count int) (*report.Gallery, error) {
 	for i := range order {
 		order[i] = i
 	}
+	title, better := "From the worst to the best.", e.scores.definition(e.scores.Specs[0].Name).Better
+	if better == metric.Neutral {
+		title = "From the lowest to the highest value."
+	}
 	value := func(i int) float64 {
 		v := e.scores.Rows[i].Value(0)
-		if math.IsNaN(v) {
+		switch {
+		case math.IsNaN(v):
 			return math.Inf(-1)
+		case better == metric.Lower:
+			return -v
 		}
 		return v
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case value(a) < value(b):
-			return -1
-		case value(a) > value(b):
-			return 1
-		}
-		return 0
-	})
-	g := &report.Gallery{Title: "From the worst to the best.", TileWidth: 190,
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(value(a), value(b)) })
+	g := &report.Gallery{Title: title, TileWidth: 190,
 		Caption: fmt.Sprintf("%d of %d images, evenly over the ranks of %s.", min(count, len(order)), len(order), e.scores.Metrics[0]),
-		Legend:  []report.LegendEntry{{Colour: webColour(plot.TruthColour), Label: "reference"}, {Colour: webColour(plot.PredictionColour), Label: "prediction"}, {Colour: webColour(plot.BoxColour), Label: "box prompt"}}}
+		Legend:  []report.LegendEntry{{Colour: webColour(plot.TruthColour), Label: "reference"}, {Colour: webColour(plot.PredictionColour), Label: "prediction"}}}
+	if !e.unprompted() {
+		g.Legend = append(g.Legend, report.LegendEntry{Colour: webColour(plot.BoxColour), Label: "box prompt"})
+	}
 	shown := map[int]bool{}
 	for k := range min(count, len(order)) {
 		i := order[0]
@@ -117,7 +123,11 @@ func gallery(e evalItem, count int) (*report.Gallery, error) {
 		}
 		shown[i] = true
 		s := e.data.Samples[i]
-		png, err := overlay(s, e.pred.Masks[i], e.pred.Boxes[i])
+		box := e.pred.Boxes[i]
+		if e.unprompted() {
+			box = noBox
+		}
+		png, err := overlay(s, e.pred.Masks[i], box)
 		if err != nil {
 			return nil, fmt.Errorf("sample %s: %w", s.Key(), err)
 		}
@@ -132,6 +142,9 @@ func gallery(e evalItem, count int) (*report.Gallery, error) {
 	return g, nil
 }
 
+// unprompted says whether the network of an eval was shown no prompt, whatever box its samples have.
+func (e evalItem) unprompted() bool { return e.model.Built != nil && e.model.Built.Config.NoPrompt }
+
 func overlay(s data.Sample, pred []uint8, box [4]float32) ([]byte, error) {
 	px := make([]float32, len(s.Image))
 	for i, v := range s.Image {
@@ -142,4 +155,69 @@ func overlay(s data.Sample, pred []uint8, box [4]float32) ([]byte, error) {
 		o.Box = &plot.Rectangle{Left: float64(box[0]), Top: float64(box[1]), Right: float64(box[2]) + 1, Bottom: float64(box[3]) + 1}
 	}
 	return o.PNG()
+}
+
+func (f *Figure) text() string {
+	if f.Kind == "gates" {
+		rows := [][]string{{"task", "n"}}
+		for t, task := range f.Tasks {
+			r := []string{task, fmt.Sprint(f.Counts[t])}
+			for k := range f.Gates[0][t] {
+				mean := 0.0
+				for b := range f.Gates {
+					mean += f.Gates[b][t][k] / float64(len(f.Gates))
+				}
+				r = append(r, fmt.Sprintf("%.2f %c", mean, bar(mean)))
+			}
+			rows = append(rows, r)
+		}
+		for k := range f.Gates[0][0] {
+			rows[0] = append(rows[0], fmt.Sprintf("expert %d", k))
+		}
+		return shorten(rows, "task") + fmt.Sprintf("mean gate weights over %s\n", diag.Counted(len(f.Gates), "block"))
+	}
+	var loss, dice []float64
+	for _, r := range f.History {
+		loss = append(loss, r.Loss)
+		if r.Dice != nil {
+			dice = append(dice, *r.Dice)
+		}
+	}
+	var b strings.Builder
+	curve := func(name string, v []float64) {
+		if len(v) > 0 {
+			fmt.Fprintf(&b, "%-16s %s  %.4f → %.4f\n", name, sparkline(v), v[0], v[len(v)-1])
+		}
+	}
+	curve("loss", loss)
+	curve("validation Dice", dice)
+	fmt.Fprintf(&b, "%s, epoch %d kept\n", diag.Counted(len(f.History), "epoch"), f.BestEpoch)
+	return b.String()
+}
+
+// sparkline draws a curve in one line of at most 60 blocks, each the mean of its share of the values.
+func sparkline(v []float64) string {
+	cells := min(60, len(v))
+	means := make([]float64, cells)
+	for i := range means {
+		from, to := i*len(v)/cells, (i+1)*len(v)/cells
+		means[i] = stat.Mean(v[from:to])
+	}
+	lo, hi := slices.Min(means), slices.Max(means)
+	var b strings.Builder
+	for _, m := range means {
+		if hi > lo {
+			m = (m - lo) / (hi - lo)
+		} else {
+			m = 0
+		}
+		b.WriteRune(bar(m))
+	}
+	return b.String()
+}
+
+// bar is a block as high as t, from 0 to 1.
+func bar(t float64) rune {
+	bars := []rune("▁▂▃▄▅▆▇█")
+	return bars[min(max(int(t*float64(len(bars))), 0), len(bars)-1)]
 }

@@ -64,18 +64,47 @@ func findings(evals []evalItem) []report.Finding {
 				say(report.Neutral, "Images are cut to a region around the structure, as a tool does once a person has drawn the box.")
 			}
 		}
-		say(report.Neutral, "Prompt: %s.", g[0].scores.Prompt)
-		missing := 0
-		for _, r := range g[0].scores.Rows {
-			for _, v := range r.Values {
-				if v == nil {
-					missing++
-				}
-			}
+		for _, text := range prompts(g) {
+			say(report.Neutral, "%s", text)
 		}
-		if missing > 0 {
-			say(report.Neutral, "%d values are not defined and left out of the means.", missing)
+		for _, m := range g {
+			if n := m.scores.missing(); n > 0 {
+				say(report.Neutral, "%s of %s not defined and left out of the means.", diag.Counted(n, "value"), m.label+map[bool]string{true: " is", false: " are"}[n == 1])
+			}
 		}
 	}
 	return out
+}
+
+// prompts says what the models of a group were told: once where it was the same for all.
+func prompts(group []evalItem) []string {
+	var told []string
+	to := map[string][]string{}
+	for _, m := range group {
+		p := m.scores.Prompt
+		if to[p] == nil {
+			told = append(told, p)
+		}
+		to[p] = append(to[p], m.label)
+	}
+	if len(told) == 1 {
+		return []string{fmt.Sprintf("Prompt: %s.", told[0])}
+	}
+	for i, p := range told {
+		told[i] = fmt.Sprintf("Prompt of %s: %s.", strings.Join(to[p], ", "), p)
+	}
+	return told
+}
+
+// missing is the number of values that are not defined.
+func (s *Scores) missing() int {
+	n := 0
+	for _, r := range s.Rows {
+		for _, v := range r.Values {
+			if v == nil {
+				n++
+			}
+		}
+	}
+	return n
 }

@@ -217,7 +217,7 @@ func TestTensorBuiltins(t *testing.T) {
 					}
 					return
 				}
-				if err != nil || diff > 1e-6 {
+				if err != nil || !(diff <= 1e-6) {
 					t.Errorf("gradient and central difference differ by %.1e: %v", diff, err)
 				}
 			})

@@ -314,11 +314,12 @@ func (l *lowering) learned(n *ir.Node, axes []string, f func(s *graph.Scope) *gr
 // layer is the scope of the weights of a layer: its name, or its kind and number in the order in which the body needs them.
 func (l *lowering) layer(n *ir.Node) *graph.Scope {
 	if name := n.Text("name"); name != "" {
-		if l.named[name] {
-			l.s.Failf("two different layers are named %q; a name has one set of weights", name)
+		scope := strings.ReplaceAll(name, ".", "_") // a dot would make it a part of another
+		if l.named[scope] {
+			l.s.Failf("two different layers are named %q, dots and underscores being the same; a name has one set of weights", name)
 		}
-		l.named[name] = true
-		return l.s.In("%s", strings.ReplaceAll(name, ".", "_"))
+		l.named[scope] = true
+		return l.s.In("%s", scope)
 	}
 	i := l.layers[n.Op]
 	l.layers[n.Op]++

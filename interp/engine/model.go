@@ -30,6 +30,7 @@ type Model struct {
 	QualityTrained bool
 
 	encoder string // see encoderKey
+	drops   bool   // blocks that the script has written for experts drop values in training
 
 	params func() (*graph.Params, error)
 }
@@ -37,6 +38,15 @@ type Model struct {
 // Params are the model's weights. First values are drawn when they are asked for, not before: what a plan or an expectation says of a
 // network (its size, what is trained) needs none of them, and those of ViT-H fill 2.5 GB.
 func (m *Model) Params() (*graph.Params, error) { return m.params() }
+
+// placed are the weights on a backend, to be freed by the caller.
+func (m *Model) placed(b *graph.Backend) (*graph.DeviceParams, error) {
+	params, err := m.Params()
+	if err != nil {
+		return nil, err
+	}
+	return b.Place(params), nil
+}
 
 // known are weights that are there already.
 func known(p *graph.Params) func() (*graph.Params, error) {
@@ -252,7 +262,7 @@ func adaptValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 	if x := n.Node("experts"); x != nil {
 		m.params = startedAs(m.params, e.starts(x))
 	}
-	m.Balance, m.QualityTrained = balance, base.QualityTrained
+	m.Balance, m.QualityTrained, m.drops = balance, base.QualityTrained, dropsInBlocks(n.Node("experts"))
 	m.TrainedOn, m.ChosenOn = base.TrainedOn, base.ChosenOn
 	for _, g := range n.Items("train") {
 		// Where there are no experts, none can be trained: a sweep of counts that begins at 0 says the same of all of its members.
@@ -268,6 +278,30 @@ func adaptValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 		return nil, at(n.ArgSpan("train"), err)
 	}
 	return m, nil
+}
+
+// dropsInBlocks says whether a block that the script has written for experts has a dropout of its own.
+func dropsInBlocks(of *ir.Node) bool {
+	for x := range ir.Nodes(of) {
+		b := x.Node("block")
+		if b == nil {
+			continue
+		}
+		if f, ok := b.Fn(); ok && contains(f.Body, "dropout") {
+			return true
+		}
+	}
+	return false
+}
+
+// balances says whether a model has a gate with a balance loss. Images that only fill a batch were once counted by it: the identity tells the two apart.
+func balances(model *ir.Node) bool {
+	for x := range ir.Nodes(model) {
+		if x.Op == "top" && x.Num("balance") > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // seedOf looks for the seed of the model that a chain of adapt, train … begins with.

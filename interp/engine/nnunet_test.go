@@ -81,16 +81,24 @@ func TestIntensityOfTheForeground(t *testing.T) {
 	}
 	x, ok := intensityOf(&counts)
 	want := unet.Intensity{Low: 1.275, High: 253.725, Mean: 127.5, Deviation: math.Sqrt((256*256 - 1) / 12.0)}
-	if !ok || math.Abs(x.Low-want.Low)+math.Abs(x.High-want.High)+math.Abs(x.Mean-want.Mean)+math.Abs(x.Deviation-want.Deviation) > 1e-9 {
+	if !ok || !(math.Abs(x.Low-want.Low)+math.Abs(x.High-want.High)+math.Abs(x.Mean-want.Mean)+math.Abs(x.Deviation-want.Deviation) <= 1e-9) {
 		t.Errorf("%+v, expected %+v", x, want)
 	}
 	counts = [256]int{7: 3, 9: 1}
-	if x, ok = intensityOf(&counts); !ok || x.Low != 7 || math.Abs(x.High-8.97) > 1e-9 || x.Mean != 7.5 {
+	if x, ok = intensityOf(&counts); !ok || x.Low != 7 || !(math.Abs(x.High-8.97) <= 1e-9) || x.Mean != 7.5 {
 		t.Errorf("%+v", x)
 	}
 	counts = [256]int{40: 5}
 	if _, ok = intensityOf(&counts); ok {
 		t.Error("values that are all the same have a deviation")
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for want, x := range map[float64][]float64{3: {7, 1, 3}, 2.5: {4, 1, 2, 3}, 6: {6}} {
+		if got := median(x); got != want {
+			t.Errorf("the median of %v is %g, expected %g", x, got, want)
+		}
 	}
 }
 
@@ -121,13 +129,13 @@ func TestBalanceBesideDeepSupervision(t *testing.T) {
 	mixture := experts.Published()
 	n := nodeOf(checked(t, "mseg 1\nparam x: loss = dice\n").Params[0].Value)
 	value := func(balance float64, deep bool) float64 {
-		shapes := []graph.Shape{graph.F32(2, 1, 4, 4), graph.F32(2, 1, 2, 2), graph.F32(2, 3), graph.F32(2, 4, 4)}
+		shapes := []graph.Shape{graph.F32(2, 1, 4, 4), graph.F32(2, 1, 2, 2), graph.F32(2, 3), graph.F32(2, 4, 4), graph.F32(2)}
 		p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "loss"}, shapes, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 			out := graph.Outputs{Masks: in[0], Gates: []*graph.Node{in[2]}}
 			if deep {
 				out.Deep = []*graph.Node{in[1]}
 			}
-			return []*graph.Node{gx.ReduceAllMean(lossOf(n, &mixture, balance)(s, out, train.Target{Masks: in[3]}))}
+			return []*graph.Node{gx.ReduceAllMean(lossOf(n, &mixture, balance)(s, out, train.Target{Masks: in[3], Weights: in[4]}))}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -140,7 +148,7 @@ func TestBalanceBesideDeepSupervision(t *testing.T) {
 		for i := range coarse {
 			coarse[i] = float32(i) - 3
 		}
-		r, err := p.Call(t.Context(), nil, 0, graph.Floats(masks, 2, 1, 4, 4), graph.Floats(coarse, 2, 1, 2, 2), graph.Floats([]float32{1, 0, 0, 1, 0, 0}, 2, 3), graph.Floats(target, 2, 4, 4))
+		r, err := p.Call(t.Context(), nil, 0, graph.Floats(masks, 2, 1, 4, 4), graph.Floats(coarse, 2, 1, 2, 2), graph.Floats([]float32{1, 0, 0, 1, 0, 0}, 2, 3), graph.Floats(target, 2, 4, 4), graph.Floats([]float32{1, 1}, 2))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +158,7 @@ func TestBalanceBesideDeepSupervision(t *testing.T) {
 		t.Errorf("the coarser answer does not count: %g and %g", plain, deep)
 	}
 	for _, deep := range []bool{false, true} { // everything goes to one of three experts: E-1 = 2
-		if got := value(0.5, deep) - value(0, deep); math.Abs(got-1) > 1e-5 {
+		if got := value(0.5, deep) - value(0, deep); !(math.Abs(got-1) <= 1e-5) {
 			t.Errorf("deep %t: the balance adds %g, expected 1", deep, got)
 		}
 	}

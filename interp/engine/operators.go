@@ -4,17 +4,19 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/lang/types"
 )
 
 // constant or computed value of an operand.
 func (e *Engine) operand(ctx context.Context, v ir.Value) (any, error) {
 	switch v := v.(type) {
 	case ir.Number:
-		x := v.V
 		if v.Unit == "%" {
-			x /= 100
+			return v.V / 100, nil
 		}
+		x, _ := types.Canonical(v.V, v.Unit) // metrics are measured in base units
 		return x, nil
 	case ir.Bool:
 		return v.B, nil
@@ -78,7 +80,7 @@ func operatorValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 	case "==":
 		return x == y, nil
 	case "!=":
-		return x != y, nil
+		return x < y || x > y, nil
 	case "<":
 		return x < y, nil
 	case "<=":
@@ -90,7 +92,8 @@ func operatorValue(ctx context.Context, e *Engine, n *ir.Node) (any, error) {
 	}
 }
 
-func (e *Engine) expect(ctx context.Context, x ir.Expect) (ExpectResult, error) {
+// Expect checks one expectation of the program in use.
+func (e *Engine) Expect(ctx context.Context, x ir.Expect) (ExpectResult, error) {
 	v, err := e.operand(ctx, x.Condition)
 	if err != nil {
 		return ExpectResult{}, at(x.Span, err)
@@ -111,4 +114,13 @@ func (e *Engine) expect(ctx context.Context, x ir.Expect) (ExpectResult, error) 
 		}
 	}
 	return r, nil
+}
+
+// Diagnostic words an expectation that does not hold.
+func (r ExpectResult) Diagnostic() diag.Diagnostic {
+	d := diag.Diagnostic{Code: diag.ExpectFails, Severity: diag.Error, Span: r.Expect.Span, Summary: "expectation does not hold: " + r.Expect.Text}
+	if r.Found != "" {
+		d.Help = "found " + r.Found
+	}
+	return d
 }

@@ -129,6 +129,7 @@ func TestOwnNetworkFaults(t *testing.T) {
 		"cannot be strided": {"fn small(x: image, box: mask) -> logits = sum(resize(conv(x, 1, stride: 3), 3), over: channel)", "32 px", "a stride of 3 of a map of 32×32"},
 		"no third of it":    {"fn small(x: image, box: mask) -> logits = sum(linear(resize(resize(x, 0.333333), 3), 1), over: channel)", "32 px", "resize(0.333333) of a height of 32 pixels gives no whole number"},
 		"one name twice":    {`fn small(x: image, box: mask) -> logits = sum(linear(linear(x, 2, name: "a"), 1, name: "a"), over: channel)`, "32 px", `two different layers are named "a"`},
+		"one scope twice":   {`fn small(x: image, box: mask) -> logits = sum(linear(linear(x, 3, name: "a.b"), 3, name: "a_b"), over: channel)`, "32 px", `two different layers are named "a`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t, Config{})

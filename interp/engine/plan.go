@@ -346,7 +346,7 @@ func (e *Engine) Run(ctx context.Context, p *ir.Program, script string) (*Outcom
 		return out, err
 	}
 	for _, x := range p.Expects {
-		r, err := e.expect(ctx, x)
+		r, err := e.Expect(ctx, x)
 		if err != nil {
 			return out, err
 		}

@@ -133,11 +133,10 @@ func (j *Job) ask(ctx context.Context, be *graph.Backend, m *Model, x *examples,
 		return err
 	}
 	defer p.Free()
-	trained, err := m.Params()
+	params, err := m.placed(be)
 	if err != nil {
 		return err
 	}
-	params := be.Place(trained)
 	defer params.Free()
 	return p.Predict(ctx, params, from, func(i int, ex *train.Example, a *train.Prediction) error {
 		logits := a.Mask(a.Chosen)

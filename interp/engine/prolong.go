@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/mseg-lang/mseg/interp/store"
 	"github.com/mseg-lang/mseg/lang/ir"
@@ -80,8 +81,11 @@ func (j *Job) prolong(dir string, b *graph.Backend) error {
 		return err
 	}
 	made, _ := a.Notes["backend"].(map[string]any)
-	if made["backend"] != b.Name() {
-		j.note("%d epochs are done, but on the backend %v, this is %s: training begins anew", epochs, made["backend"], b.Name())
+	backend, _ := made["backend"].(string)
+	device, _ := made["device"].(string)
+	now := b.Provenance()
+	if was, is := computer(backend, device), computer(now.Backend, now.Device); was != is {
+		j.note("%d epochs are done, but on %s, this is %s: training begins anew", epochs, was, is)
 		return nil
 	}
 	if _, ok := a.Files["state.safetensors"]; !ok {
@@ -96,6 +100,41 @@ func (j *Job) prolong(dir string, b *graph.Backend) error {
 	}
 	j.note("goes on from epoch %d, where the same training with fewer epochs ended", epochs)
 	return nil
+}
+
+// computer is where a training was computed, as far as its numbers depend on it: another processor or driver changes last bits only, another
+// backend or kind of device more.
+func computer(backend, device string) string {
+	kind, _, _ := strings.Cut(device, ",") // NVIDIA H100 80GB HBM3, 80 GiB, driver …
+	if kind == "" {
+		return "the backend " + backend
+	}
+	return "the backend " + backend + " with " + kind
+}
+
+// begun says where a training that was interrupted has been computed so far, in the order of its interruptions; nil where it was here alone. It is noted in the folder of
+// the training: a checkpoint fits any backend, and a run that goes on on another one has no longer the numbers of either.
+func (j *Job) begun(dir, here string) (elsewhere []string, err error) {
+	const name = "computed-on"
+	path := filepath.Join(dir, name)
+	var all []string
+	if _, err := os.Stat(filepath.Join(dir, train.LastFile)); err == nil { // else it begins anew
+		b, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		all = strings.FieldsFunc(string(b), func(r rune) bool { return r == '\n' })
+	}
+	if len(all) > 0 && all[len(all)-1] != here {
+		j.note("goes on on %s; so far it was computed on %s", here, strings.Join(all, " and "))
+	}
+	if len(all) == 0 || all[len(all)-1] != here {
+		all = append(all, here)
+		if err := store.WriteFile(path, []byte(strings.Join(all, "\n")+"\n")); err != nil {
+			return nil, err
+		}
+	}
+	return all[:len(all)-1], nil
 }
 
 // keepState makes the state of a finished training part of its artefact, where a longer one could go on from it. The training's parameters

@@ -61,7 +61,7 @@ func promptFor(n *ir.Node, m *Model) (prompting, error) {
 			return p, fault(span, "%s takes no mask prompts; take sam, sam_med2d or sam_vit_b", m.Built.Architecture.Name)
 		}
 	}
-	if err := p.points.Check(); err != nil {
+	if err := p.points.Check(); err != nil && m.Baseline == "" {
 		return p, at(span, err)
 	}
 	switch {

@@ -10,6 +10,7 @@ import (
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
+	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/train"
 )
 
@@ -51,23 +52,38 @@ func TestPromptsAreReadAndTold(t *testing.T) {
 	}
 }
 
+// Box, points, mask and clicks of a sample are drawn independently of each other, and of other samples.
+func TestPromptsAreDrawnApart(t *testing.T) {
+	p := prompted{examples: &examples{samples: []data.Sample{{ID: "a"}, {ID: "b"}}}}
+	seen := map[uint64]bool{}
+	for i := range 2 {
+		for purpose := range uint64(4) {
+			seen[p.draws(i, purpose).Uint64()] = true
+		}
+	}
+	if len(seen) != 8 {
+		t.Errorf("4 purposes of 2 samples have %d streams", len(seen))
+	}
+}
+
 func TestPromptsThatAModelDoesNotTake(t *testing.T) {
 	const data = "data raw = phantom(patients: 2, slices: 1, size: 64 px, lesions: 1)\ndata all = raw |> prep(percentile(0 % .. 100 %) |> resize(32 px))\n"
 	for text, want := range map[string]string{
-		"unet(image: 32 px) |> evaluate(all, prompt: points())":                                                                                                "unet takes no points",
-		"medsam(image: 32 px) |> evaluate(all, prompt: points(with: box()))":                                                                                   "medsam takes no points",
-		"sam_tiny(image: 32 px) |> evaluate(all, prompt: points())":                                                                                            "cannot do without one",
-		"sam_tiny(image: 32 px) |> train(all, prompt: points(2)) |> evaluate(all)":                                                                             "cannot do without one",
-		"box_fill |> evaluate(all, prompt: points())":                                                                                                          "points alone give none",
-		"sam_tiny(image: 32 px) |> evaluate(all, prompt: points(0))":                                                                                           "neither box nor points",
-		"unet(image: 32 px) |> evaluate(all, prompt: mask(with: box()))":                                                                                       "unet takes no mask prompts",
-		"medsam(image: 32 px) |> train(all, prompt: mask()) |> evaluate(all)":                                                                                  "medsam takes no mask prompts",
-		"unet(image: 32 px) |> evaluate(all, prompt: box() |> refine())":                                                                                       "cannot be refined",
-		"box_fill |> evaluate(all, prompt: box() |> refine())":                                                                                                 "looks at no mask and no clicks",
-		"sam_tiny(image: 32 px) |> evaluate(all, prompt: mask())":                                                                                              "cannot do without one",
-		"sam_tiny(image: 32 px) |> evaluate(all, prompt: mask(of: box_fill |> evaluate(all |> take(50 %)), with: box()))":                                      "nothing was predicted for sample",
-		"sam_tiny(image: 32 px) |> evaluate(all, prompt: mask(of: [box_fill |> evaluate(all), box_ellipse |> evaluate(all)], with: box()))":                    "predicted by two of these evals",
-		"sam_tiny(image: 32 px) |> evaluate(all, prompt: mask(of: box_fill |> evaluate(raw |> prep(percentile(0 % .. 100 %) |> resize(16 px))), with: box()))": "another crop or size",
+		"unet(image: 32 px) |> evaluate(all, prompt: points())":                                                                                                                      "unet takes no points",
+		"medsam(image: 32 px) |> evaluate(all, prompt: points(with: box()))":                                                                                                         "medsam takes no points",
+		"sam_tiny(image: 32 px) |> evaluate(all, prompt: points())":                                                                                                                  "cannot do without one",
+		"sam_tiny(image: 32 px) |> train(all, prompt: points(2)) |> evaluate(all)":                                                                                                   "cannot do without one",
+		"box_fill |> evaluate(all, prompt: points())":                                                                                                                                "points alone give none",
+		"sam_tiny(image: 32 px) |> evaluate(all, prompt: points(0))":                                                                                                                 "neither box nor points",
+		"unet(image: 32 px) |> evaluate(all, prompt: mask(with: box()))":                                                                                                             "unet takes no mask prompts",
+		"medsam(image: 32 px) |> train(all, prompt: mask()) |> evaluate(all)":                                                                                                        "medsam takes no mask prompts",
+		"unet(image: 32 px) |> evaluate(all, prompt: box() |> refine())":                                                                                                             "cannot be refined",
+		"box_fill |> evaluate(all, prompt: box() |> refine())":                                                                                                                       "looks at no mask and no clicks",
+		"sam_tiny(image: 32 px) |> evaluate(all, prompt: mask())":                                                                                                                    "cannot do without one",
+		"sam_tiny(image: 32 px) |> evaluate(all, prompt: mask(of: box_fill |> evaluate(all |> take(50 %)), with: box()))":                                                            "nothing was predicted for sample",
+		"sam_tiny(image: 32 px) |> evaluate(all, prompt: mask(of: [box_fill |> evaluate(all), box_ellipse |> evaluate(all)], with: box()))":                                          "predicted by two of these evals",
+		"sam_tiny(image: 32 px) |> evaluate(all, prompt: mask(of: box_fill |> evaluate(raw |> prep(percentile(0 % .. 100 %) |> resize(16 px))), with: box()))":                       "another crop or size",
+		"sam_tiny(image: 32 px) |> evaluate(all, prompt: mask(of: box_fill |> evaluate(raw |> prep(percentile(0 % .. 100 %) |> crop(margin: 0 mm) |> resize(32 px))), with: box()))": "another crop or size",
 	} {
 		e := newEngine(t, Config{Events: func(Event) {}})
 		all := "mseg 1\n" + data + "eval x = " + text + "\nreport r = [x]\n"

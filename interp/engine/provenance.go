@@ -72,7 +72,11 @@ func (j *Job) provenance(n *ir.Node, evals []evalItem) [][2]string {
 			add("plan of "+j.label(x), p)
 		}
 		if b, ok := a.Notes["backend"]; ok {
-			add("backend of "+j.label(x), backendLine(b))
+			text := backendLine(b)
+			if begun, ok := a.Notes["begun_on"].(string); ok {
+				text += ", begun on " + begun
+			}
+			add("backend of "+j.label(x), text)
 		}
 		if s, ok := a.Notes["seconds"].(float64); ok {
 			text := fmt.Sprintf("%.0f s, %v steps, %v samples", s, a.Notes["steps"], a.Notes["samples"])

@@ -15,7 +15,7 @@ import (
 )
 
 func init() {
-	register("report", stage{version: 3, run: runReport, load: loadReport, fresh: reportFresh})
+	register("report", stage{version: 4, run: runReport, load: loadReport, fresh: reportFresh})
 }
 
 // ReportFiles is the value of the kind report: files of its artefact.

@@ -132,7 +132,7 @@ func TestAnExperimentFromScriptToReport(t *testing.T) {
 		}
 	}
 	gain := valueOf[*Comparison](t, e, p, "gain")
-	if len(gain.Pairs) != 2 || gain.Pairs[0].N != 4 || math.Abs(gain.Pairs[0].Mean-(gain.Pairs[0].First-gain.Pairs[0].Second)) > 1e-9 {
+	if len(gain.Pairs) != 2 || gain.Pairs[0].N != 4 || !(math.Abs(gain.Pairs[0].Mean-(gain.Pairs[0].First-gain.Pairs[0].Second)) <= 1e-9) {
 		t.Errorf("comparison %+v", gain)
 	}
 
@@ -174,7 +174,7 @@ func TestAnExperimentFromScriptToReport(t *testing.T) {
 				for _, w := range weights {
 					sum += w
 				}
-				if len(weights) != 3 || math.Abs(sum-1) > 1e-5 {
+				if len(weights) != 3 || !(math.Abs(sum-1) <= 1e-5) {
 					t.Errorf("gate weights %v do not add up to 1", weights)
 				}
 			}

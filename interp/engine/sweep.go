@@ -185,7 +185,13 @@ func (e *Engine) sweepText(nodes []*ir.Node, scores []*Scores) string {
 		}
 		rows = append(rows, r)
 	}
-	return shorten(rows, "item") + fmt.Sprintf("means with %g %% confidence intervals; prompt: %s\n", scores[0].Level*100, scores[0].Prompt)
+	prompt := "; prompt: " + scores[0].Prompt
+	for _, s := range scores {
+		if s.Prompt != scores[0].Prompt { // it is among what is swept
+			prompt = ""
+		}
+	}
+	return shorten(rows, "item") + fmt.Sprintf("means with %g %% confidence intervals%s\n", scores[0].Level*100, prompt)
 }
 
 func bracketed(unit string) string {

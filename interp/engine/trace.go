@@ -126,11 +126,10 @@ func (t *Trace) Run(ctx context.Context, input, output, pattern string, tasks []
 		return nil, err
 	}
 	defer p.Free()
-	weights, err := t.model.Params()
+	params, err := t.model.placed(b)
 	if err != nil {
 		return nil, err
 	}
-	params := b.Place(weights)
 	defer params.Free()
 	r, err := p.Call(ctx, params, 0, values...)
 	if err != nil {
@@ -364,6 +363,23 @@ func (t *Trace) placeByRows(in *traceInput, modality, organ *image.Array) error 
 	if in.modality, err = whole("modality", m); err != nil {
 		return err
 	}
-	in.organ, err = whole("organ", o)
-	return err
+	if in.organ, err = whole("organ", o); err != nil {
+		return err
+	}
+	x := t.model.experts()
+	if x == nil {
+		return nil
+	}
+	// A row behind the end of a table would be looked up as an unknown one. Tasks are let through: those of no row have one of their own.
+	for i, v := range in.modality {
+		if int(v) >= x.Taxonomy.Modalities {
+			return fmt.Errorf("modality of image %d is row %d, expected one of %d or -1 for unknown", i, v, x.Taxonomy.Modalities)
+		}
+	}
+	for i, v := range in.organ {
+		if level := i % 4; level < len(x.Taxonomy.Levels) && int(v) >= x.Taxonomy.Levels[level] {
+			return fmt.Errorf("organ of image %d is row %d of %s, expected one of %d or -1 for unknown", i/4, v, []string{"body parts", "subregions", "organs"}[level], x.Taxonomy.Levels[level])
+		}
+	}
+	return nil
 }

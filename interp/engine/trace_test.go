@@ -272,7 +272,7 @@ model m = custom_network(net, image: 16 px)`, map[string][]int{"conv.0.out": {1,
 				for k, v := range w.Data {
 					want += float64(v) * float64(x[i*len(w.Data)+k])
 				}
-				if math.Abs(want-float64(m)) > 1e-5*(1+math.Abs(want)) {
+				if !(math.Abs(want-float64(m)) <= 1e-5*(1+math.Abs(want))) {
 					t.Fatalf("pixel %d: %g, the head makes %g of %s", i, m, want, c.last)
 				}
 			}
@@ -320,4 +320,31 @@ func TestTraceReadsMasks(t *testing.T) {
 	refused(tiny, "mask has the shape [8 8], expected [16 16]")
 	write(16)
 	refused(tiny, "cannot do without one")
+}
+
+// A row that a table does not have would silently be an unknown one.
+func TestTraceRefusesRowsOutsideTheTables(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.npz"), filepath.Join(dir, "out.npz")
+	tr := traceOf(t, "model m = unet(image: 16 px, base: 2, depth: 2) |> adapt(mixture(2, bottleneck: 2))")
+	for _, c := range []struct {
+		modality int32
+		organ    []int32
+		says     string // "" is taken
+	}{
+		{9, []int32{4, 11, 38, 110}, ""},
+		{-1, []int32{-1, -1, -1, 500}, ""},
+		{10, []int32{0, 0, 0, 0}, "modality of image 0 is row 10, expected one of 10"},
+		{0, []int32{0, 12, 0, 0}, "organ of image 0 is row 12 of subregions, expected one of 12"},
+	} {
+		arrays := map[string]*image.Array{"image": image.NewArray(make([]uint8, 16*16*3), 16, 16, 3), "box": image.NewArray([]float32{2, 3, 9, 12}, 4),
+			"modality": image.NewArray([]int32{c.modality}, 1), "organ": image.NewArray(c.organ, 1, 4)}
+		if err := image.WriteNPZ(in, arrays); err != nil {
+			t.Fatal(err)
+		}
+		_, err := tr.Run(t.Context(), in, out, "output.masks", nil)
+		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("modality %d and organ %v: %v, expected %q", c.modality, c.organ, err, c.says)
+		}
+	}
 }

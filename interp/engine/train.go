@@ -197,6 +197,11 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err := j.prolong(cfg.Dir, b); err != nil {
 		return nil, err
 	}
+	p := b.Provenance()
+	begun, err := j.begun(cfg.Dir, computer(p.Backend, p.Device))
+	if err != nil {
+		return nil, err
+	}
 	cfg.Resume, cfg.CheckpointAfter = true, checkpointAfter
 	first, err := m.Params()
 	if err != nil {
@@ -234,8 +239,10 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err := j.keepState(cfg.Dir, w); err != nil {
 		return nil, err
 	}
-	p := b.Provenance()
 	notes := map[string]any{"backend": p, "seconds": time.Since(start).Seconds(), "steps": res.Steps, "samples": samples.Len(), "busy": res.Busy}
+	if len(begun) > 0 {
+		notes["begun_on"] = strings.Join(begun, " and ")
+	}
 	return notes, weights.Write(w.Path("weights.safetensors"), params, map[string]string{"format": "pt", "architecture": m.Built.Architecture.Name})
 }
 
@@ -275,7 +282,7 @@ func loadTrain(ctx context.Context, j *Job, a *store.Artefact) (any, error) {
 	if err := report.Err(nil); err != nil {
 		return nil, err
 	}
-	return &Model{Built: m.Built, params: known(params), Groups: m.Groups, Balance: m.Balance, History: s.History, BestEpoch: s.BestEpoch,
+	return &Model{Built: m.Built, params: known(params), Groups: m.Groups, Balance: m.Balance, drops: m.drops, History: s.History, BestEpoch: s.BestEpoch,
 		TrainedOn: s.TrainedOn, ChosenOn: s.ChosenOn, QualityTrained: s.QualityTrained}, nil
 }
 
@@ -374,8 +381,8 @@ func validationChoice(loss *ir.Node) train.Selection {
 	return train.SelectFirst
 }
 
-func contains(n *ir.Node, op string) bool {
-	for x := range ir.Nodes(n) {
+func contains(v ir.Value, op string) bool {
+	for x := range ir.Nodes(v) {
 		if x.Op == op {
 			return true
 		}
@@ -410,7 +417,7 @@ func lossOf(n *ir.Node, cfg *experts.Config, balance float64) train.Loss {
 	return func(s *graph.Scope, out graph.Outputs, target train.Target) *graph.Node {
 		l := masks(s, out, target)
 		if balance > 0 && cfg != nil && len(out.Gates) > 0 {
-			l = gx.Add(l, gx.MulScalar(cfg.Balance(out.Gates), balance))
+			l = gx.Add(l, gx.MulScalar(cfg.Balance(out.Gates, target.Weights), balance))
 		}
 		return l
 	}

@@ -192,7 +192,14 @@ func (w *Writer) Commit(meta Meta) (*Artefact, error) {
 	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if err := os.Rename(w.dir, final); err != nil {
+	err = os.Rename(w.dir, final)
+	if err != nil && !w.store.Has(meta.Key) {
+		// What is left of an artefact that was being removed when the process ended is in the way.
+		if err = os.RemoveAll(final); err == nil {
+			err = os.Rename(w.dir, final)
+		}
+	}
+	if err != nil {
 		if !w.store.Has(meta.Key) {
 			return nil, fmt.Errorf("store: %w", err)
 		}

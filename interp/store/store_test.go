@@ -99,6 +99,38 @@ func TestAbortLeavesNothing(t *testing.T) {
 	}
 }
 
+// A process that ends while it removes an artefact leaves files without the meta data; they must not keep the artefact from being made again.
+func TestRemainsAreNotInTheWay(t *testing.T) {
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	make := func() (*Artefact, error) {
+		w, err := s.Create()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Abort()
+		if err := w.WriteJSON("a.json", 1); err != nil {
+			t.Fatal(err)
+		}
+		return w.Commit(Meta{Key: key})
+	}
+	a, err := make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(a.Path("meta.json")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := make(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(key); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestHashesSeeAChange(t *testing.T) {
 	s, err := Open(t.TempDir())
 	if err != nil {

@@ -198,6 +198,7 @@ func (c *checker) arithmetic(e *syntax.Binary, a, b ir.Value) ir.Value {
 		_, nodeA := a.(*ir.Node)
 		_, nodeB := b.(*ir.Node)
 		if nodeA || nodeB {
+			c.computedUnits(e, a, b)
 			return c.node(e, t, a, b)
 		}
 		return ir.Unknown{T: t}

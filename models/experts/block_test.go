@@ -71,7 +71,7 @@ func TestGradientOfBlocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff > 1e-6 {
+	if !(diff <= 1e-6) {
 		t.Errorf("gradient and central difference differ by %.1e of their size", diff)
 	}
 }

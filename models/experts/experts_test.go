@@ -151,7 +151,7 @@ func TestGradient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff > 1e-6 {
+			if !(diff <= 1e-6) {
 				t.Errorf("gradient and central difference differ by %.1e of their size", diff)
 			}
 		})
@@ -218,7 +218,7 @@ func TestWeightsAreShares(t *testing.T) {
 					}
 					sum += float64(g)
 				}
-				if math.Abs(sum-1) > 1e-6 {
+				if !(math.Abs(sum-1) <= 1e-6) {
 					t.Errorf("weights sum to %g, expected 1", sum)
 				}
 				if c.Top > 0 && used != c.Top {
@@ -334,26 +334,28 @@ func TestEqualWeightsKeepTheFirst(t *testing.T) {
 
 func TestBalance(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		gates []float32 // (2,4)
-		want  float64
+		name    string
+		gates   []float32 // (2,4)
+		weights []float32 // (2)
+		want    float64
 	}{
-		{"equal", []float32{0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25}, 0},
-		{"each its own two", []float32{0.5, 0.5, 0, 0, 0, 0, 0.5, 0.5}, 0},
-		{"two of four", []float32{1, 0, 0, 0, 0, 1, 0, 0}, 1},
-		{"all to one", []float32{0, 1, 0, 0, 0, 1, 0, 0}, 3},
+		{"equal", []float32{0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25}, []float32{1, 1}, 0},
+		{"each its own two", []float32{0.5, 0.5, 0, 0, 0, 0, 0.5, 0.5}, []float32{1, 1}, 0},
+		{"two of four", []float32{1, 0, 0, 0, 0, 1, 0, 0}, []float32{1, 1}, 1},
+		{"all to one", []float32{0, 1, 0, 0, 0, 1, 0, 0}, []float32{1, 1}, 3},
+		{"a filler", []float32{0.5, 0.5, 0, 0, 0, 0, 0.5, 0.5}, []float32{1, 0}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := backend(t)
-			p, err := graph.NewProgram(b, graph.ProgramConfig{Name: t.Name()}, []graph.Shape{graph.F32(2, 4)},
+			p, err := graph.NewProgram(b, graph.ProgramConfig{Name: t.Name()}, []graph.Shape{graph.F32(2, 4), graph.F32(2)},
 				func(_ *graph.Scope, in []*gx.Node) []*gx.Node {
-					return []*gx.Node{experts.Balance([]*gx.Node{in[0], in[0]})}
+					return []*gx.Node{experts.Config{}.Balance([]*gx.Node{in[0], in[0]}, in[1])}
 				})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer p.Free()
-			r, err := p.Call(context.Background(), nil, 0, graph.Floats(c.gates, 2, 4))
+			r, err := p.Call(context.Background(), nil, 0, graph.Floats(c.gates, 2, 4), graph.Floats(c.weights, 2))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -147,16 +147,17 @@ func largest(gate, k *gx.Node) *gx.Node {
 	return gx.Div(kept, gx.ReduceAndKeep(kept, gx.ReduceSum, 1))
 }
 
-// Balance is a loss that grows as the experts' shares of a batch become
+// balance is a loss that grows as the experts' shares of a batch become
 // unequal: the squared coefficient of variation of the batch mean of the
 // weights, averaged over blocks. It is 0 if all experts have equal shares and
 // E-1 if one expert has everything (Shazeer et al. 2017, eq. 6 and 7).
 //
-// gates: (B,E) for each block, as in graph.Outputs. Returns a scalar.
-func Balance(gates []*gx.Node) *gx.Node {
+// gates: (B,E) for each block, as in graph.Outputs; parts: (B,1), what part of
+// the batch each image is. Returns a scalar.
+func balance(gates []*gx.Node, parts *gx.Node) *gx.Node {
 	var total *gx.Node
 	for _, gate := range gates {
-		share := gx.ReduceMean(gate, 0) // (E), sum 1
+		share := gx.ReduceSum(gx.Mul(gate, parts), 0) // (E), sum 1
 		unevenness := gx.AddScalar(gx.MulScalar(gx.ReduceAllSum(gx.Square(share)), float64(gate.Shape().Dim(1))), -1.0)
 		if total == nil {
 			total = unevenness

@@ -88,28 +88,29 @@ func (x *choice) softmax(logits *gx.Node) *gx.Node {
 	return gx.Softmax(gx.Where(inside, logits, never), -1)
 }
 
-// Balance is the balance loss of a configuration: that of [Balance] within each group, a group counting as often as it has images in the batch. Groups without Top have none.
+// Balance is a loss that grows as the experts' shares of a batch become unequal: [balance], or that within each group, a group counting as often as it has images in the
+// batch. Groups without Top have none. Images of weight 0, which only fill a batch, count for nothing.
 //
-// gates: (B,E) for each block. Returns a scalar.
-func (c Config) Balance(gates []*gx.Node) *gx.Node {
+// gates: (B,E) for each block, as in graph.Outputs; weights: (B) of the images, not all 0. Returns a scalar.
+func (c Config) Balance(gates []*gx.Node, weights *gx.Node) *gx.Node {
+	parts := gx.Reshape(gx.Div(weights, gx.ReduceAllSum(weights)), -1, 1)
 	if c.Groups == nil {
-		return Balance(gates)
+		return balance(gates, parts)
 	}
 	total := gx.ScalarZero(gates[0].Graph(), gates[0].DType())
 	for _, gate := range gates {
 		first := 0
 		for i, n := range c.Groups.Sizes {
-			part := gx.SliceAxis(gate, 1, gx.AxisRange(first, first+n)) // (B,n); rows of other groups are 0
+			own := gx.SliceAxis(gate, 1, gx.AxisRange(first, first+n)) // (B,n); rows of other groups are 0
 			first += n
 			if c.Groups.Top[i] == 0 || n == 1 {
 				continue
 			}
-			sums := gx.ReduceSum(part, 0)                                         // (n)
-			images := gx.ReduceAllSum(sums)                                       // of the group in the batch, as every row sums to 1
-			share := gx.Div(sums, gx.AddScalar(images, 1e-12))                    // sum 1, or 0 where the batch has none
+			sums := gx.ReduceSum(gx.Mul(own, parts), 0)                           // (n)
+			here := gx.ReduceAllSum(sums)                                         // part of the batch that is of the group, as every row sums to 1
+			share := gx.Div(sums, gx.AddScalar(here, 1e-12))                      // sum 1, or 0 where the batch has none
 			uneven := gx.MulScalar(gx.ReduceAllSum(gx.Square(share)), float64(n)) // 1 where even, n where one has all
-			here := gx.Mul(images, gx.AddScalar(uneven, -1.0))
-			total = gx.Add(total, gx.MulScalar(here, 1/float64(gate.Shape().Dim(0))))
+			total = gx.Add(total, gx.Mul(here, gx.AddScalar(uneven, -1.0)))
 		}
 	}
 	return gx.MulScalar(total, 1/float64(len(gates)))

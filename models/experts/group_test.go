@@ -103,27 +103,30 @@ func TestBalanceWithinGroups(t *testing.T) {
 		c.Experts = 5
 		c.Groups = &experts.Groups{Sizes: []int{1, 2, 2}, Top: []int{0, 1, 0}, Of: make([]int, 6)}
 	})
+	all := []float32{1, 1, 1, 1}
 	for _, c := range []struct {
-		name  string
-		gates []float32 // (4,5)
-		want  float64
+		name    string
+		gates   []float32 // (4,5)
+		weights []float32 // (4)
+		want    float64
 	}{
-		{"even in the group", []float32{0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0}, 0},
-		{"all to one of the group", []float32{0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0}, 0.5},
-		{"no image of the group", []float32{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0}, 0},
-		{"a group without top", []float32{0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}, 0},
+		{"even in the group", []float32{0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0}, all, 0},
+		{"all to one of the group", []float32{0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0}, all, 0.5},
+		{"no image of the group", []float32{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0}, all, 0},
+		{"a group without top", []float32{0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}, all, 0},
+		{"fillers of the group", []float32{0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0}, []float32{1, 1, 0, 0}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := backend(t)
-			p, err := graph.NewProgram(b, graph.ProgramConfig{Name: t.Name()}, []graph.Shape{graph.F32(4, 5)},
-				func(_ *graph.Scope, in []*gx.Node) []*gx.Node { return []*gx.Node{cfg.Balance(in[:1])} })
+			p, err := graph.NewProgram(b, graph.ProgramConfig{Name: t.Name()}, []graph.Shape{graph.F32(4, 5), graph.F32(4)},
+				func(_ *graph.Scope, in []*gx.Node) []*gx.Node { return []*gx.Node{cfg.Balance(in[:1], in[1])} })
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer p.Free()
 			placed := b.Place(graph.NewParams())
 			defer placed.Free()
-			r, err := p.Call(context.Background(), placed, 1, graph.Floats(c.gates, 4, 5))
+			r, err := p.Call(context.Background(), placed, 1, graph.Floats(c.gates, 4, 5), graph.Floats(c.weights, 4))
 			if err != nil {
 				t.Fatal(err)
 			}

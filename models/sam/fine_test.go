@@ -82,7 +82,7 @@ func TestGradientOfFineFeatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff > 1e-6 {
+	if !(diff <= 1e-6) {
 		t.Errorf("gradient and central difference differ by %.1e of their size", diff)
 	}
 }

@@ -179,6 +179,29 @@ func (d *differences) check(what string, got []float32, want []float64, abs, rel
 	d.lines = append(d.lines, fmt.Sprintf("%s %.1e", what, worst))
 }
 
+// channelsAt are the channels from..to-1 of one place of a map (1,H,W,C).
+func channelsAt(x *graph.Tensor, row, column, from, to int) []float32 {
+	start := (row*x.Dims[2] + column) * x.Dims[3]
+	return x.Data[start+from : start+to]
+}
+
+// reference is what a file of reference numbers holds under a name: a number, or a list.
+func reference(t *testing.T, of map[string]any, name string) []float64 {
+	t.Helper()
+	switch v := of[name].(type) {
+	case float64:
+		return []float64{v}
+	case []any:
+		var out []float64
+		for _, x := range v {
+			out = append(out, x.(float64))
+		}
+		return out
+	}
+	t.Fatalf("no reference for %q", name)
+	return nil
+}
+
 func (d *differences) log() {
 	d.t.Helper()
 	d.t.Logf("largest differences: %s", strings.Join(d.lines, ", "))

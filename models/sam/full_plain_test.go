@@ -54,35 +54,18 @@ func TestFullSizeSAM(t *testing.T) {
 	r := run(t, b, graph.ProgramConfig{Taps: graph.AllTaps}, ruleWeights(t, specs), shapes, build, graph.Floats(picture, 1, size, size, 3), graph.Floats(want.Box, 1, 4))
 
 	d := &differences{t: t}
-	value := func(key string) []float64 {
-		switch v := want.Values.Encoder[key].(type) {
-		case float64:
-			return []float64{v}
-		case []any:
-			var out []float64
-			for _, x := range v {
-				out = append(out, x.(float64))
-			}
-			return out
-		}
-		t.Fatalf("no reference for %q", key)
-		return nil
-	}
-	at := func(x *graph.Tensor, y, col, from, to int) []float32 { // of a map (1,H,W,C)
-		start := (y*x.Dims[2] + col) * x.Dims[3]
-		return x.Data[start+from : start+to]
-	}
+	value := func(key string) []float64 { return reference(t, want.Values.Encoder, key) }
 	for _, i := range []int{0, 2} {
 		block := tapped(t, r, fmt.Sprintf("image_encoder.blocks.%d.out", i))
 		for _, place := range []int{0, 63} {
 			key := fmt.Sprintf("block%d[%d,%d,:3]", i, place, place)
-			d.check(key, at(block, place, place, 0, 3), value(key), 2e-5, 0)
+			d.check(key, channelsAt(block, place, place, 0, 3), value(key), 2e-5, 0)
 		}
 	}
 	embedding := tapped(t, r, "image_encoder.image_embedding")
 	d.check("embedding mean,std", moments(embedding.Data), value("embedding mean,std"), 2e-5, 0)
-	d.check("embedding[0..2,0,0]", at(embedding, 0, 0, 0, 3), value("embedding[0..2,0,0]"), 2e-5, 0)
-	d.check("embedding[255,63,63]", at(embedding, 63, 63, 255, 256), value("embedding[255,63,63]"), 2e-5, 0)
+	d.check("embedding[0..2,0,0]", channelsAt(embedding, 0, 0, 0, 3), value("embedding[0..2,0,0]"), 2e-5, 0)
+	d.check("embedding[255,63,63]", channelsAt(embedding, 63, 63, 255, 256), value("embedding[255,63,63]"), 2e-5, 0)
 	masks := tapped(t, r, "mask_decoder.masks") // (1,4,256,256)
 	var first []float32
 	for m := 1; m < 4; m++ {

@@ -123,46 +123,28 @@ func TestFullSizeMedSegX(t *testing.T) {
 		d.check(fmt.Sprintf("gates of block %d", i), gate.Data, want.Values.Gates[fmt.Sprintf("block%d", i)], 2e-6, 0)
 	}
 	encoder := func(tap string) *graph.Tensor { return tapped(t, r, "image_encoder."+tap) }
-	at := func(x *graph.Tensor, y, col, from, to int) []float32 { // of a map (1,H,W,C)
-		start := (y*x.Dims[2] + col) * x.Dims[3]
-		return x.Data[start+from : start+to]
-	}
-	value := func(of map[string]any, key string) []float64 {
-		switch v := of[key].(type) {
-		case float64:
-			return []float64{v}
-		case []any:
-			var out []float64
-			for _, x := range v {
-				out = append(out, x.(float64))
-			}
-			return out
-		}
-		t.Fatalf("no reference for %q", key)
-		return nil
-	}
 	check := func(key string, got []float32, abs float64) {
 		t.Helper()
-		d.check(key, got, value(want.Values.Encoder, key), abs, 0)
+		d.check(key, got, reference(t, want.Values.Encoder, key), abs, 0)
 	}
 	patches := encoder("patch_embed")
-	check("patch_embed[0,0,:3]", at(patches, 0, 0, 0, 3), 2e-5)
-	check("patch_embed[7,9,100]", at(patches, 7, 9, 100, 101), 2e-5)
+	check("patch_embed[0,0,:3]", channelsAt(patches, 0, 0, 0, 3), 2e-5)
+	check("patch_embed[7,9,100]", channelsAt(patches, 7, 9, 100, 101), 2e-5)
 	for _, i := range []int{0, 2, 5, 11} {
 		block := encoder(fmt.Sprintf("blocks.%d.out", i))
-		check(fmt.Sprintf("block%d[0,0,:3]", i), at(block, 0, 0, 0, 3), 2e-5)
-		check(fmt.Sprintf("block%d[3,4,:3]", i), at(block, 3, 4, 0, 3), 2e-5)
-		check(fmt.Sprintf("block%d[15,15,767]", i), at(block, 15, 15, 767, 768), 2e-5)
+		check(fmt.Sprintf("block%d[0,0,:3]", i), channelsAt(block, 0, 0, 0, 3), 2e-5)
+		check(fmt.Sprintf("block%d[3,4,:3]", i), channelsAt(block, 3, 4, 0, 3), 2e-5)
+		check(fmt.Sprintf("block%d[15,15,767]", i), channelsAt(block, 15, 15, 767, 768), 2e-5)
 		check(fmt.Sprintf("block%d mean,std", i), moments(block.Data), 2e-5)
 	}
 	embedding := encoder("image_embedding")
 	check("embedding mean,std", moments(embedding.Data), 2e-5)
-	check("embedding[0..2,0,0]", at(embedding, 0, 0, 0, 3), 2e-5)
-	check("embedding[255,15,15]", at(embedding, 15, 15, 255, 256), 2e-5)
+	check("embedding[0..2,0,0]", channelsAt(embedding, 0, 0, 0, 3), 2e-5)
+	check("embedding[255,15,15]", channelsAt(embedding, 15, 15, 255, 256), 2e-5)
 
 	sparse := tapped(t, r, "prompt_encoder.sparse").Data
-	d.check("sparse 0", sparse[:3], value(want.Values.Decoder, "sparse[0,0,:3]"), 5e-6, 0)
-	d.check("sparse 1", sparse[256+253:512], value(want.Values.Decoder, "sparse[0,1,253:256]"), 5e-6, 0)
+	d.check("sparse 0", sparse[:3], reference(t, want.Values.Decoder, "sparse[0,0,:3]"), 5e-6, 0)
+	d.check("sparse 1", sparse[256+253:512], reference(t, want.Values.Decoder, "sparse[0,1,253:256]"), 5e-6, 0)
 	masks := r.Outputs[0].Data
 	pixel := func(y, x int) (v []float32) {
 		for m := range 3 {
@@ -170,10 +152,10 @@ func TestFullSizeMedSegX(t *testing.T) {
 		}
 		return v
 	}
-	d.check("mask[0,0]", pixel(0, 0), value(want.Values.Decoder, "mask[0,0]"), 2e-6, 0)
-	d.check("mask[128,128]", pixel(128, 128), value(want.Values.Decoder, "mask[128,128]"), 2e-6, 0)
-	d.check("mask[row 200, col 60]", pixel(200, 60), value(want.Values.Decoder, "mask[row 200, col 60]"), 2e-6, 0)
-	d.check("loss", r.Outputs[1].Data, value(want.Values.Decoder, "loss"), 2e-6, 0)
+	d.check("mask[0,0]", pixel(0, 0), reference(t, want.Values.Decoder, "mask[0,0]"), 2e-6, 0)
+	d.check("mask[128,128]", pixel(128, 128), reference(t, want.Values.Decoder, "mask[128,128]"), 2e-6, 0)
+	d.check("mask[row 200, col 60]", pixel(200, 60), reference(t, want.Values.Decoder, "mask[row 200, col 60]"), 2e-6, 0)
+	d.check("loss", r.Outputs[1].Data, reference(t, want.Values.Decoder, "loss"), 2e-6, 0)
 	d.log()
 }
 

@@ -250,7 +250,7 @@ func TestStepsOfMedSegX(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := math.Abs(r.Loss - want.Steps.Losses[i]); diff > 1e-5 {
+			if diff := math.Abs(r.Loss - want.Steps.Losses[i]); !(diff <= 1e-5) {
 				t.Errorf("loss before step %d is %g, expected %g", i+1, r.Loss, want.Steps.Losses[i])
 			}
 			if i == 0 || i == 4 {
@@ -300,7 +300,7 @@ func compareParameters(t *testing.T, prefix string, placed *graph.DeviceParams, 
 		}
 	}
 	t.Logf("%s: %.4f %% of %d parameters within %g, largest difference %.1e", prefix, 100*float64(near)/float64(total), total, close, worst)
-	if float64(near) < share*float64(total) || worst > bound {
+	if float64(near) < share*float64(total) || !(worst <= bound) {
 		t.Errorf("%s: %d of %d parameters differ by more than %g, the largest by %g", prefix, total-near, total, close, worst)
 	}
 }

@@ -122,11 +122,11 @@ func TestStagedIsTheNetworkOfTheReference(t *testing.T) {
 					sum, squares := 0.0, 0.0
 					for k, v := range out.Data {
 						sum, squares = sum+float64(v), squares+float64(v)*float64(v)
-						if k < len(want.First) && math.Abs(float64(v)-want.First[k]) > 1e-5 {
+						if k < len(want.First) && !(math.Abs(float64(v)-want.First[k]) <= 1e-5) {
 							t.Errorf("answer %d, value %d is %g, expected %g", i, k, v, want.First[k])
 						}
 					}
-					if math.Abs(squares-want.Squares) > 1e-5*want.Squares || math.Abs(sum-want.Sum) > 1e-5*math.Sqrt(want.Squares*float64(len(out.Data))) {
+					if !(math.Abs(squares-want.Squares) <= 1e-5*want.Squares) || !(math.Abs(sum-want.Sum) <= 1e-5*math.Sqrt(want.Squares*float64(len(out.Data)))) {
 						t.Errorf("answer %d: sum %g and sum of squares %g, expected %g and %g", i, sum, squares, want.Sum, want.Squares)
 					}
 				}
@@ -173,7 +173,7 @@ func TestGradientOfStages(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if diff > 1e-6 {
+				if !(diff <= 1e-6) {
 					t.Errorf("gradient and central difference differ by %.1e of their size", diff)
 				}
 			})
@@ -182,6 +182,42 @@ func TestGradientOfStages(t *testing.T) {
 }
 
 // A side between two multiples of the strides is filled up with zeros and cut off again.
+// A residual network begins as one without blocks: the last norm of each is zero, and nothing else is.
+func TestResidualBlocksBeginAtZero(t *testing.T) {
+	c, err := Even(16, 4, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Residual = true
+	specs, err := graph.Declare([]graph.Shape{graph.F32(1, 16, 16, 3), graph.F32(1, 4), graph.I32(1), graph.I32(1, 4)}, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+		return []*graph.Node{c.Network()(s, graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]}).Masks}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, err := graph.Initialise(specs, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := 0
+	for _, name := range params.Names() {
+		if !strings.HasSuffix(name, "norm.weight") {
+			continue
+		}
+		v, _ := params.Get(name)
+		last := strings.HasSuffix(name, "conv2.norm.weight")
+		if (v.Data[0] == 0) != last {
+			t.Errorf("%s begins at %g", name, v.Data[0])
+		}
+		if last {
+			zeros++
+		}
+	}
+	if zeros != 4 {
+		t.Errorf("%d blocks begin at zero, expected 4", zeros)
+	}
+}
+
 func TestSizesBetweenTheStrides(t *testing.T) {
 	c := Staged{Size: []int{10, 10}, Features: []int{2, 3, 4}, Kernels: threes(3, 2), Strides: halves(3, 2), Encoder: []int{1, 1, 1}, Decoder: []int{1, 1}}
 	if err := c.Validate(); err != nil {
@@ -227,7 +263,7 @@ func TestIntensitiesByModality(t *testing.T) {
 	}
 	want := []float64{-1.8, 0, 1, 2, -math.Sqrt2, 0, math.Sqrt2, 0}
 	for i, v := range r.Outputs[0].Data {
-		if math.Abs(float64(v)-want[i]) > 1e-5 {
+		if !(math.Abs(float64(v)-want[i]) <= 1e-5) {
 			t.Errorf("values %v, expected %v", r.Outputs[0].Data, want)
 			break
 		}

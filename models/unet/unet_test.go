@@ -188,7 +188,7 @@ func TestGradient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff > 1e-5 {
+	if !(diff <= 1e-5) {
 		t.Errorf("gradient and central difference differ by %.1e of their size", diff)
 	}
 }

@@ -71,7 +71,7 @@ func TestGradient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff > 1e-6 {
+		if !(diff <= 1e-6) {
 			t.Errorf("gradient and central difference differ by %.1e of their size", diff)
 		}
 	})
@@ -158,7 +158,7 @@ func TestShareOfTheBox(t *testing.T) {
 	}
 	want := []float64{0, 0, 0, 0, 0.25, 0.5, 0.125, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 	for i, v := range r.Outputs[0].Data {
-		if math.Abs(float64(v)-want[i]) > 1e-6 {
+		if !(math.Abs(float64(v)-want[i]) <= 1e-6) {
 			t.Errorf("shares are %v, expected %v", r.Outputs[0].Data, want)
 			break
 		}

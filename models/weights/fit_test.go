@@ -49,7 +49,7 @@ func TestFitAsTheReferenceLoadsSAM(t *testing.T) {
 		a, _ := want.Get(name)
 		b, _ := into.Get(name)
 		for i := range a.Data {
-			if math.Abs(float64(a.Data[i]-b.Data[i])) > 1e-6 {
+			if !(math.Abs(float64(a.Data[i]-b.Data[i])) <= 1e-6) {
 				t.Errorf("%s[%d] is %g, expected %g", name, i, b.Data[i], a.Data[i])
 				break
 			}

@@ -174,7 +174,7 @@ func TestResizedMatchesTheReference(t *testing.T) {
 			continue
 		}
 		for i := range a.Data {
-			if math.Abs(float64(a.Data[i]-b.Data[i])) > 1e-6 {
+			if !(math.Abs(float64(a.Data[i]-b.Data[i])) <= 1e-6) {
 				t.Errorf("%s[%d] is %g, expected %g", name, i, b.Data[i], a.Data[i])
 				break
 			}

@@ -178,7 +178,7 @@ func TestIntensities(t *testing.T) {
 		}
 	}
 	lo, hi, _ := percentiles(img, Percentile{Lo: 0.5, Hi: 99.5})
-	if math.Abs(lo-4.95) > 1e-4 || math.Abs(hi-985.05) > 1e-3 { // numpy.percentile
+	if !(math.Abs(lo-4.95) <= 1e-4) || !(math.Abs(hi-985.05) <= 1e-3) { // numpy.percentile
 		t.Errorf("percentiles %v %v", lo, hi)
 	}
 	if lo, _, _ := percentiles(img, Percentile{Lo: 0, Hi: 100, Nonzero: true}); lo != 10 {

@@ -88,7 +88,7 @@ func TestSplitNumbers(t *testing.T) {
 				if (got == 0) != (f[i].Share == 0) {
 					t.Errorf("%d patients, share %v: %d", n, f[i].Share, got)
 				}
-				if n >= 40 && math.Abs(float64(got)-f[i].Share*float64(n)) > 1 {
+				if n >= 40 && !(math.Abs(float64(got)-f[i].Share*float64(n)) <= 1) {
 					t.Errorf("%d patients, share %v: %d", n, f[i].Share, got)
 				}
 			}

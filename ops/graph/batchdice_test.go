@@ -52,7 +52,7 @@ func TestBatchDiceLoss(t *testing.T) {
 		}
 		r := call(logits)
 		for i, got := range r.Outputs[0].Data {
-			if math.Abs(float64(got)-want[i%m]) > 1e-6 {
+			if !(math.Abs(float64(got)-want[i%m]) <= 1e-6) {
 				t.Errorf("sample %d, mask %d: %g, want %g", i/m, i%m, got, want[i%m])
 			}
 		}
@@ -65,7 +65,7 @@ func TestBatchDiceLoss(t *testing.T) {
 			}
 			const step = 1.0 / 64
 			slope := (moved(step) - moved(-step)) / (2 * step)
-			if got := float64(r.Outputs[1].Data[i]); math.Abs(got-slope) > 2e-5 || i >= 2*m*h*w && got != 0 {
+			if got := float64(r.Outputs[1].Data[i]); !(math.Abs(got-slope) <= 2e-5) || i >= 2*m*h*w && got != 0 {
 				t.Errorf("gradient %d is %g, differences say %g", i, got, slope)
 			}
 		}
@@ -74,7 +74,7 @@ func TestBatchDiceLoss(t *testing.T) {
 			wild[i] = float32(math.NaN())
 		}
 		for i, got := range call(wild).Outputs[0].Data {
-			if math.Abs(float64(got)-want[i%m]) > 1e-6 {
+			if !(math.Abs(float64(got)-want[i%m]) <= 1e-6) {
 				t.Errorf("with a filler that is no number, sample %d, mask %d: %g, want %g", i/m, i%m, got, want[i%m])
 			}
 		}

@@ -100,7 +100,7 @@ func TestHalfPrecisionOfAProgram(t *testing.T) {
 		for i, want := range outputs[Float32] {
 			worst = max(worst, abs(float64(outputs[precision][i]-want)))
 		}
-		if worst == 0 || worst > limit {
+		if worst == 0 || !(worst <= limit) {
 			t.Errorf("%s differs from f32 by up to %g, want above 0 and at most %g", precision, worst, limit)
 		}
 	}

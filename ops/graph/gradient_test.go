@@ -118,7 +118,7 @@ func TestGradients(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if off > 1e-6 {
+				if !(off <= 1e-6) {
 					t.Errorf("gradient and central difference differ by %.2g of their size", off)
 				}
 			})

@@ -196,7 +196,7 @@ func TestNormsGiveMeanZeroAndVarianceOne(t *testing.T) {
 				return v
 			}, 0)
 			for g := range n {
-				if m, v := sum[g]/n[g], square[g]/n[g]; math.Abs(m) > 1e-5 || math.Abs(v-1) > 1e-4 {
+				if m, v := sum[g]/n[g], square[g]/n[g]; !(math.Abs(m) <= 1e-5) || !(math.Abs(v-1) <= 1e-4) {
 					t.Errorf("%s norm: group %d has mean %g and variance %g", c.name, g, m, v)
 				}
 			}
@@ -213,7 +213,7 @@ func TestMeanOfAManyPixels(t *testing.T) {
 		}
 		for _, dims := range [][]int{{n}, {1024, 1024}, {1, 1024, 1024, 1}} {
 			got, _ := evaluate(t, b, one(func(s *Scope, x *Node) *Node { return Mean(s, x) }), Floats(data, dims...))
-			if v := float64(got[0].Data[0]); math.Abs(v-0.1) > 1e-7 {
+			if v := float64(got[0].Data[0]); !(math.Abs(v-0.1) <= 1e-7) {
 				t.Errorf("the mean of %v times 0.1 is %.8f", dims, v)
 			}
 		}
@@ -258,14 +258,14 @@ func TestDropoutKeepsTheExpectedValue(t *testing.T) {
 		one, two := run(b, true, 1), run(b, true, 2)
 		hash := float32(0)
 		for i, v := range one {
-			if v != 0 && math.Abs(float64(v)-1/0.75) > 1e-6 {
+			if v != 0 && !(math.Abs(float64(v)-1/0.75) <= 1e-6) {
 				t.Fatalf("value %g, want 0 or 4/3", v)
 			}
 			sum += float64(v)
 			same = same && v == two[i]
 			hash = hash*0.9 + v*float32(i%7)
 		}
-		if math.Abs(sum/1e4-1) > 0.03 || same {
+		if !(math.Abs(sum/1e4-1) <= 0.03) || same {
 			t.Errorf("mean %g, equal for two seeds: %v", sum/1e4, same)
 		}
 		first[b.Name()] = hash

@@ -2,8 +2,9 @@ package graph
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
+
+	"github.com/mseg-lang/mseg/internal/nearby"
 )
 
 func TestMain(m *testing.M) {
@@ -38,26 +39,5 @@ func openForTest(t *testing.T, name string) *Backend {
 	return b
 }
 
-// golden is the path of a file of reference numbers; the test is skipped where
-// the folder is absent.
-func golden(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	folder := filepath.Join(dir, "..", "shared", "golden")
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("reference numbers are not here: %v", err)
-	}
-	return filepath.Join(folder, name)
-}
+// golden is a file of reference numbers.
+func golden(t *testing.T, name string) string { return nearby.Path(t, "golden", name) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -56,24 +57,41 @@ func Bytes(n int64) string {
 func FreeMemory() int64 { return freeMemory() }
 
 // freeMemory is replaced by tests.
-var freeMemory = func() int64 {
-	b, err := os.ReadFile("/proc/meminfo")
+var freeMemory = func() int64 { return freeIn("/proc/meminfo", "/sys/fs/cgroup") }
+
+// freeIn reads what the kernel says of the machine and, in a container, of its
+// group: of the group's limit what is in use is taken away, but for files that
+// are kept in memory and can be dropped.
+func freeIn(meminfo, group string) int64 {
+	free := numbered(meminfo, "MemAvailable:") << 10
+	limit := numbered(filepath.Join(group, "memory.max"), "")
+	if free == 0 || limit == 0 {
+		return free
+	}
+	used := numbered(filepath.Join(group, "memory.current"), "") - numbered(filepath.Join(group, "memory.stat"), "inactive_file")
+	return min(free, max(1, limit-max(0, used)))
+}
+
+// numbered is the number behind a name in a file of the kernel's, or the one
+// that the file holds where the name is empty; 0 if there is none.
+func numbered(path, name string) int64 {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return 0
 	}
-	free := int64(0)
 	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) >= 2 && f[0] == "MemAvailable:" {
-			kib, _ := strconv.ParseInt(f[1], 10, 64)
-			free = kib << 10
+		f := strings.Fields(line)
+		if name != "" && len(f) > 0 && f[0] == name {
+			f = f[1:]
+		} else if name != "" {
+			continue
+		}
+		if len(f) > 0 {
+			n, _ := strconv.ParseInt(f[0], 10, 64) // "max" is no limit
+			return n
 		}
 	}
-	if b, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
-		if limit, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil {
-			free = min(free, limit)
-		}
-	}
-	return free
+	return 0
 }
 
 // onHost says whether programs of the backend live in the memory of the host.
@@ -107,15 +125,15 @@ func (b *Backend) shortage(err error) error {
 	if !strings.Contains(text, "Out of memory") && !strings.Contains(text, "RESOURCE_EXHAUSTED") && !strings.Contains(text, "out of memory") {
 		return err
 	}
+	var known *MemoryError
+	if errors.As(err, &known) {
+		return err
+	}
 	m := &MemoryError{cause: err}
 	if found := asked.FindStringSubmatch(text); found != nil {
 		if n, e := strconv.ParseInt(found[1], 10, 64); e == nil {
 			m.Needed = n
 		}
-	}
-	var known *MemoryError
-	if errors.As(err, &known) {
-		return err
 	}
 	if b.onHost() {
 		m.Free = freeMemory()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -151,5 +153,42 @@ func TestOrderIsThatOfOneGraph(t *testing.T) {
 		if err == nil || schedulingOf(b.engine).Int() != usual {
 			t.Errorf("after a fault (%v) the order is %d, want %d", err, schedulingOf(b.engine).Int(), usual)
 		}
+	}
+}
+
+// In a container the limit of its group counts, and what is in use of it.
+func TestFreeMemoryOfAGroup(t *testing.T) {
+	const gib = 1 << 30
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  int64
+	}{
+		"a machine":                 {nil, 8 * gib},
+		"a group without a limit":   {map[string]string{"memory.max": "max\n", "memory.current": "7516192768\n"}, 8 * gib},
+		"a group with room":         {map[string]string{"memory.max": "4294967296\n", "memory.current": "1073741824\n"}, 3 * gib},
+		"a group larger than it":    {map[string]string{"memory.max": "17179869184\n", "memory.current": "1073741824\n"}, 8 * gib},
+		"files can be dropped":      {map[string]string{"memory.max": "4294967296\n", "memory.current": "3221225472\n", "memory.stat": "anon 1073741824\ninactive_file 2147483648\n"}, 3 * gib},
+		"a group that is full":      {map[string]string{"memory.max": "4294967296\n", "memory.current": "4294967296\n"}, 1},
+		"a limit and nothing known": {map[string]string{"memory.max": "4294967296\n"}, 4 * gib},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			meminfo := filepath.Join(dir, "meminfo")
+			write := func(path, text string) {
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(meminfo, "MemTotal:       16777216 kB\nMemFree:         1048576 kB\nMemAvailable:    8388608 kB\n")
+			for name, text := range c.files {
+				write(filepath.Join(dir, name), text)
+			}
+			if got := freeIn(meminfo, dir); got != c.want {
+				t.Errorf("%s are free, want %s", Bytes(got), Bytes(c.want))
+			}
+		})
+	}
+	if got := freeIn(filepath.Join(t.TempDir(), "none"), t.TempDir()); got != 0 {
+		t.Errorf("without the kernel's files %s are free", Bytes(got))
 	}
 }

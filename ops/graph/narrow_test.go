@@ -69,7 +69,7 @@ func TestNarrowConvolutionsOnXLA(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if off > 1e-6 {
+			if !(off <= 1e-6) {
 				t.Errorf("gradient and central difference differ by %.2g of their size", off)
 			}
 		})
@@ -159,11 +159,11 @@ func TestRecomputedConvolutionsAndNorms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if math.Abs(a.Loss-z.Loss) > 1e-5 || math.Abs(a.GradientNorm-z.GradientNorm) > 1e-4*a.GradientNorm {
+			if !(math.Abs(a.Loss-z.Loss) <= 1e-5) || !(math.Abs(a.GradientNorm-z.GradientNorm) <= 1e-4*a.GradientNorm) {
 				t.Errorf("step %d: loss %.8g and gradient norm %.8g, without recomputation %.8g and %.8g", i+1, z.Loss, z.GradientNorm, a.Loss, a.GradientNorm)
 			}
 		}
-		if d := largestDifference(host(t, keptParams), host(t, againParams)); d > 1e-4 {
+		if d := largestDifference(host(t, keptParams), host(t, againParams)); !(d <= 1e-4) {
 			t.Errorf("parameters differ by %g", d)
 		}
 	})

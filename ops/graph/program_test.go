@@ -170,6 +170,7 @@ func TestFirstValuesHaveTheirDistribution(t *testing.T) {
 		{"kaiming conv", KaimingUniform, []int{64, 32, 3, 3}, 1 / math.Sqrt(3*288), -1 / math.Sqrt(288), 1 / math.Sqrt(288)},
 		{"uniform", Uniform(0.5), []int{100, 100}, 0.5 / math.Sqrt(3), -0.5, 0.5},
 		{"normal", Normal(0.02), []int{100, 100}, 0.02, -0.2, 0.2},
+		{"He", HeNormal(0.5), []int{64, 32, 3, 3}, math.Sqrt(2 / (1.25 * 288)), -1, 1},
 		{"truncated", TruncNormal(0.02), []int{100, 100}, 0.02, -0.2, 0.2},
 		{"truncated at 2", TruncNormal(50), []int{100, 100}, 2 / math.Sqrt(3), -2, 2},
 	} {
@@ -179,7 +180,7 @@ func TestFirstValuesHaveTheirDistribution(t *testing.T) {
 			sum, square = sum+float64(v), square+float64(v)*float64(v)
 		}
 		n := float64(len(data))
-		if m, s := sum/n, math.Sqrt(square/n); math.Abs(m) > 4*c.std/math.Sqrt(n) || math.Abs(s/c.std-1) > 0.03 {
+		if m, s := sum/n, math.Sqrt(square/n); !(math.Abs(m) <= 4*c.std/math.Sqrt(n)) || !(math.Abs(s/c.std-1) <= 0.03) {
 			t.Errorf("%s: mean %g and deviation %g, want 0 and %g", c.name, m, s, c.std)
 		}
 		if float64(slices.Min(data)) < c.low || float64(slices.Max(data)) > c.high {
@@ -250,7 +251,7 @@ func TestStepFollowsAdamW(t *testing.T) {
 		w, _ := after.Get("w")
 		for i, p := range w0.Data {
 			want := torchAdamW(o, 0.05, steps, float64(p), func(p float64) float64 { return p - float64(target[i]) })
-			if math.Abs(float64(w.Data[i])-want) > 2e-6 {
+			if !(math.Abs(float64(w.Data[i])-want) <= 2e-6) {
 				t.Errorf("element %d went from %g to %g, want %g", i, p, w.Data[i], want)
 			}
 		}

@@ -160,7 +160,7 @@ func TestGradientsOfSpatialLayers(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if off > 1e-6 {
+				if !(off <= 1e-6) {
 					t.Errorf("gradient and central difference differ by %.2g of their size", off)
 				}
 			})
@@ -189,7 +189,7 @@ func TestHeNormalHasItsVariance(t *testing.T) {
 		sum += float64(v) * float64(v)
 	}
 	want := 2 / ((1 + 0.01*0.01) * 32 * 9)
-	if got := sum / float64(len(values)); math.Abs(got/want-1) > 0.03 {
+	if got := sum / float64(len(values)); !(math.Abs(got/want-1) <= 0.03) {
 		t.Errorf("variance %g, expected %g", got, want)
 	}
 }

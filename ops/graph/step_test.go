@@ -123,7 +123,7 @@ func TestStepFollowsSGD(t *testing.T) {
 				}
 				for i, p := range before["w"] {
 					want := torchSGD(o, 0.05, 7, float64(p), func(p float64) float64 { return p - float64(target[i]) })
-					if got := host(t, device)["w"][i]; math.Abs(float64(got)-want) > 3e-6 {
+					if got := host(t, device)["w"][i]; !(math.Abs(float64(got)-want) <= 3e-6) {
 						t.Errorf("element %d went from %g to %g, want %g", i, p, got, want)
 					}
 				}
@@ -174,7 +174,7 @@ func TestGroupsHaveTheirOwnRateAndDecay(t *testing.T) {
 				for name, g := range map[string]struct{ rate, decay float64 }{"a": {0.005, 0}, "b": {0.1, 0.2}} {
 					for i, p := range before[name] {
 						want := c.want(g.rate, g.decay, float64(p), func(p float64) float64 { return p - float64(target[i]) })
-						if got := after[name][i]; math.Abs(float64(got)-want) > 3e-6 {
+						if got := after[name][i]; !(math.Abs(float64(got)-want) <= 3e-6) {
 							t.Errorf("%s %d went from %g to %g, want %g", name, i, p, got, want)
 						}
 					}
@@ -213,7 +213,7 @@ func TestAccumulatedPartsMakeTheStepOfTheWholeBatch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if math.Abs(loss-want.Loss) > 1e-5*want.Loss || math.Abs(got.GradientNorm-want.GradientNorm) > 1e-5*want.GradientNorm {
+			if !(math.Abs(loss-want.Loss) <= 1e-5*want.Loss) || !(math.Abs(got.GradientNorm-want.GradientNorm) <= 1e-5*want.GradientNorm) {
 				t.Errorf("step %d: loss %.7g and gradient norm %.7g by parts, %.7g and %.7g at once", i+1, loss, got.GradientNorm, want.Loss, want.GradientNorm)
 			}
 		}
@@ -265,7 +265,7 @@ func TestBadPartIsDroppedWithItsSum(t *testing.T) {
 		}
 		fresh, _ := started(t, b, StepConfig{}, rowShapes(2), regression)
 		want, err := fresh.Run(context.Background(), 0.1, 0, good...)
-		if err != nil || math.Abs(want.GradientNorm-got.GradientNorm) > 1e-6*want.GradientNorm {
+		if err != nil || !(math.Abs(want.GradientNorm-got.GradientNorm) <= 1e-6*want.GradientNorm) {
 			t.Errorf("gradient norm %g after a dropped part, %g without (%v)", got.GradientNorm, want.GradientNorm, err)
 		}
 	})
@@ -292,7 +292,7 @@ func TestMovingAverageFollowsItsFormula(t *testing.T) {
 		got := host(t, st.Averaged())
 		for name := range want {
 			for i := range want[name] {
-				if math.Abs(float64(got[name][i])-want[name][i]) > 1e-6 {
+				if !(math.Abs(float64(got[name][i])-want[name][i]) <= 1e-6) {
 					t.Errorf("average %s %d is %g, want %g", name, i, got[name][i], want[name][i])
 				}
 			}
@@ -464,7 +464,7 @@ func TestRecomputedBlocksGiveTheSameGradient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if math.Abs(a.Loss-z.Loss) > 1e-6 || math.Abs(a.GradientNorm-z.GradientNorm) > 1e-5*a.GradientNorm {
+			if !(math.Abs(a.Loss-z.Loss) <= 1e-6) || !(math.Abs(a.GradientNorm-z.GradientNorm) <= 1e-5*a.GradientNorm) {
 				t.Errorf("step %d: loss %.8g and gradient norm %.8g, without recomputation %.8g and %.8g", i+1, z.Loss, z.GradientNorm, a.Loss, a.GradientNorm)
 			}
 		}
@@ -472,7 +472,7 @@ func TestRecomputedBlocksGiveTheSameGradient(t *testing.T) {
 		if b.Name() == "xla" {
 			limit = 1e-5
 		}
-		if d := largestDifference(host(t, keptParams), host(t, againParams)); d > limit {
+		if d := largestDifference(host(t, keptParams), host(t, againParams)); !(d <= limit) {
 			t.Errorf("parameters differ by %g", d)
 		}
 	})

@@ -97,7 +97,7 @@ func TestWindows(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, v := range got.Outputs[0].Data {
-				if math.Abs(float64(v)-o.want[i]) > 2e-6*max(1, math.Abs(o.want[i])) {
+				if !(math.Abs(float64(v)-o.want[i]) <= 2e-6*max(1, math.Abs(o.want[i]))) {
 					t.Errorf("%s: element %d is %g, expected %g", o.name, i, v, o.want[i])
 					break
 				}
@@ -105,7 +105,7 @@ func TestWindows(t *testing.T) {
 			if o.name == "shift [7 0]" || o.name == "shift [0 -20]" {
 				continue // nothing of the input is left
 			}
-			if diff, err := CheckGradient(b, build, none, 5, true, in); err != nil || diff > 1e-6 {
+			if diff, err := CheckGradient(b, build, none, 5, true, in); err != nil || !(diff <= 1e-6) {
 				t.Errorf("%s: gradient and central difference differ by %.1e: %v", o.name, diff, err)
 			}
 		}
@@ -136,7 +136,7 @@ func TestDistance(t *testing.T) {
 					want = min(want, math.Hypot(float64(y-j/w), float64(q-j%w)))
 				}
 			}
-			if math.Abs(float64(v)-want) > 1e-5 {
+			if !(math.Abs(float64(v)-want) <= 1e-5) {
 				t.Fatalf("plane %d, pixel (%d, %d): distance %g, expected %g", plane, y, q, v, want)
 			}
 		}

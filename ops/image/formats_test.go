@@ -207,7 +207,7 @@ func checkValues(t *testing.T, m *Image, want expectation) {
 		t.Errorf("last value %v, want %s", v[len(v)-1], want.Last)
 	}
 	st := m.Stats()
-	if want.SumFinite != nil && math.Abs(st.Sum-*want.SumFinite) > 1e-9*max(1, math.Abs(*want.SumFinite))*10 {
+	if want.SumFinite != nil && !(math.Abs(st.Sum-*want.SumFinite) <= 1e-9*max(1, math.Abs(*want.SumFinite))*10) {
 		t.Errorf("sum %v, want %v", st.Sum, *want.SumFinite)
 	}
 	if want.NonFinite != nil && st.NaN+st.Inf != *want.NonFinite {
@@ -249,7 +249,7 @@ func checkGeometry(t *testing.T, m *Image, want expectation) {
 	}
 	for i, row := range want.Affine {
 		for j, w := range row {
-			if i < 3 && math.Abs(m.Affine[i][j]-w.float()*scale) > 1e-5*max(1, math.Abs(w.float()*scale)) {
+			if i < 3 && !(math.Abs(m.Affine[i][j]-w.float()*scale) <= 1e-5*max(1, math.Abs(w.float()*scale))) {
 				t.Errorf("affine[%d][%d] is %v, want %v × %v", i, j, m.Affine[i][j], w.float(), scale)
 			}
 		}
@@ -335,7 +335,7 @@ func checkNumpyFile(t *testing.T, path string, want expectation) {
 		m := &Image{Shape: []int{a.Len()}, Channels: 1, DType: a.DType, Slope: 1, data: a.data}
 		if st := m.Stats(); w.Sum != nil && a.Len() > 0 && st.IntegerSum.String() != strings.Trim(string(w.Sum), `"`) {
 			t.Errorf("%q: sum %v, want %s", name, st.IntegerSum, w.Sum)
-		} else if w.SumFinite != nil && math.Abs(st.Sum-*w.SumFinite) > 1e-9*math.Abs(*w.SumFinite) {
+		} else if w.SumFinite != nil && !(math.Abs(st.Sum-*w.SumFinite) <= 1e-9*math.Abs(*w.SumFinite)) {
 			t.Errorf("%q: sum %v, want %v", name, st.Sum, *w.SumFinite)
 		}
 	}

@@ -34,24 +34,14 @@ func readMetaImage(path string, voxels bool) (*Image, error) {
 		return nil, err
 	}
 	var data io.Reader = in
-	available := s.size - used
-	if s.zip != nil {
-		available = s.size*deflateLimit - used
-	}
+	available := s.behind(used)
 	if name := fields["ElementDataFile"]; name != "LOCAL" && name != "Local" && name != "local" {
-		if strings.HasPrefix(name, "LIST") || strings.Contains(name, "%") {
-			return nil, fmt.Errorf("the voxels are spread over several files (%q); only one data file is read, join them first", name)
-		}
-		file, err := beside(path, name)
+		f, size, err := detached(path, name)
 		if err != nil {
 			return nil, err
 		}
-		f, size, err := openRegular(file)
-		if err != nil {
-			return nil, fmt.Errorf("data file: %w", err)
-		}
 		defer f.Close()
-		data, available = f, size
+		data, available = bufio.NewReaderSize(f, 1<<16), size
 	}
 	return m, metaLoad(m, fields, data, available, voxels)
 }

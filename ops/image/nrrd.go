@@ -61,21 +61,11 @@ func readNRRD(path string, voxels bool) (*Image, error) {
 		return nil, err
 	}
 	var data io.Reader = in
-	available := s.size - headerBytes
-	if s.zip != nil {
-		available = s.size*deflateLimit - headerBytes
-	}
-	if name, detached := h.fields["data file"]; detached {
-		if strings.HasPrefix(name, "LIST") || strings.ContainsAny(name, "% ") && strings.Contains(name, "%") {
-			return nil, fmt.Errorf("the voxels are spread over several files (%q); only one data file is read, join them first", name)
-		}
-		file, err := beside(path, name)
+	available := s.behind(headerBytes)
+	if name, apart := h.fields["data file"]; apart {
+		f, size, err := detached(path, name)
 		if err != nil {
 			return nil, err
-		}
-		f, size, err := openRegular(file)
-		if err != nil {
-			return nil, fmt.Errorf("data file: %w", err)
 		}
 		defer f.Close()
 		data, available = bufio.NewReaderSize(f, 1<<16), size

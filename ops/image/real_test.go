@@ -47,7 +47,7 @@ func TestRealVolumes(t *testing.T) {
 				t.Errorf("axes %s (geometry %v), want %q", m.Axcodes(), m.HasGeometry, tt.axcodes)
 			}
 			for i, s := range m.Spacing() {
-				if math.Abs(s-tt.spacing[i]) > 1e-4 {
+				if !(math.Abs(s-tt.spacing[i]) <= 1e-4) {
 					t.Errorf("spacing %v, want %v", m.Spacing(), tt.spacing)
 				}
 			}
@@ -98,7 +98,7 @@ func TestOrganVolumesAgreeWithReference(t *testing.T) {
 		if got := count[l] * 27; got != want.Volume {
 			t.Errorf("%s: %v mm³, want %v", name.Name, got, want.Volume)
 		}
-		if got := sum[l] / count[l]; math.Abs(got-want.Intensity) > 1e-4 {
+		if got := sum[l] / count[l]; !(math.Abs(got-want.Intensity) <= 1e-4) {
 			t.Errorf("%s: mean %v HU, want %v", name.Name, got, want.Intensity)
 		}
 	}

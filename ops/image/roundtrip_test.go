@@ -145,7 +145,7 @@ func TestQFormMatchesAffine(t *testing.T) {
 		}
 		for r := range 3 {
 			for c := range 4 {
-				if math.Abs(got.Affine[r][c]-want.Affine[r][c]) > 1e-4 {
+				if !(math.Abs(got.Affine[r][c]-want.Affine[r][c]) <= 1e-4) {
 					t.Fatalf("qform gives %v, want %v", got.Affine, want.Affine)
 				}
 			}

@@ -138,3 +138,27 @@ func beside(header, name string) (string, error) {
 	}
 	return filepath.Join(filepath.Dir(header), name), nil
 }
+
+// behind is how many bytes of voxels may follow a header of so many bytes in the same file.
+func (s *source) behind(header int64) int64 {
+	if s.zip != nil {
+		return s.size*deflateLimit - header
+	}
+	return s.size - header
+}
+
+// detached opens the one data file that a header names, with its size; the caller closes it.
+func detached(header, name string) (*os.File, int64, error) {
+	if strings.HasPrefix(name, "LIST") || strings.Contains(name, "%") {
+		return nil, 0, fmt.Errorf("the voxels are spread over several files (%q); only one data file is read, join them first", name)
+	}
+	path, err := beside(header, name)
+	if err != nil {
+		return nil, 0, err
+	}
+	f, size, err := openRegular(path)
+	if err != nil {
+		return nil, 0, fmt.Errorf("data file: %w", err)
+	}
+	return f, size, nil
+}

@@ -242,7 +242,7 @@ func TestPerfectPrediction(t *testing.T) {
 		s := all()[i]
 		d, _ := metric.Define(s.Name)
 		switch {
-		case d.Better == metric.Higher && math.Abs(v-1) > 1e-12:
+		case d.Better == metric.Higher && !(math.Abs(v-1) <= 1e-12):
 			t.Errorf("%s = %v, expected 1", s, v)
 		case d.Better == metric.Lower && v != 0:
 			t.Errorf("%s = %v, expected 0", s, v)
@@ -335,7 +335,7 @@ func TestLargeVolume(t *testing.T) {
 		metric.Spec{Name: "hd", Unit: "px"}, metric.Spec{Name: "assd", Unit: "mm"},
 		metric.Spec{Name: "hd", Variant: "surfel", Unit: "px"}, metric.Spec{Name: "assd", Variant: "surfel", Unit: "mm"})
 	for _, d := range v {
-		if math.Abs(d-10) > 0.9 {
+		if !(math.Abs(d-10) <= 0.9) {
 			t.Errorf("distances of concentric balls are %v, expected about 10", v)
 		}
 	}
@@ -398,7 +398,7 @@ func TestSurfaceArea(t *testing.T) {
 		two.Data[i] |= v
 	}
 	got := compute(t, one, two, "", metric.Spec{Name: "nsd", Variant: "surfel", Unit: "mm", Tolerance: 0})[0]
-	if want := 2 * 400.0 / (400 + 400 + 100); math.Abs(got-want) > 0.002 {
+	if want := 2 * 400.0 / (400 + 400 + 100); !(math.Abs(got-want) <= 0.002) {
 		t.Errorf("share of the surfaces %v, expected %v", got, want)
 	}
 }

@@ -191,7 +191,7 @@ func TestTensorsAsFloats(t *testing.T) {
 					sum += float64(v)
 					scale += math.Abs(float64(v))
 				}
-				if math.Abs(sum-want) > 1e-6*(1+scale) {
+				if !(math.Abs(sum-want) <= 1e-6*(1+scale)) {
 					t.Errorf("%s %s: sum %g, expected %g", name, path, sum, want)
 				}
 			}

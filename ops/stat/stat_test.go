@@ -140,7 +140,7 @@ func TestDescribeGolden(t *testing.T) {
 				// an end is the small difference of mean and half width.
 				for i, got := range []float64{s.CI.Low, s.CI.High} {
 					want := float64(d.CI[i])
-					if !near(got, want, 1e-9) && math.Abs(got-want) > 1e-10*math.Abs(s.Mean) {
+					if !near(got, want, 1e-9) && !(math.Abs(got-want) <= 1e-10*math.Abs(s.Mean)) {
 						t.Errorf("end %d of the interval is %v, expected %v", i, got, want)
 					}
 				}
@@ -299,7 +299,7 @@ func TestBootstrapInterval(t *testing.T) {
 	for _, bca := range []bool{false, true} {
 		b := stat.Bootstrap{Seed: 11, BCa: bca}
 		got := b.Interval(v, stat.Mean)
-		if math.Abs(got.Low-exact.Low) > 0.03 || math.Abs(got.High-exact.High) > 0.03 {
+		if !(math.Abs(got.Low-exact.Low) <= 0.03) || !(math.Abs(got.High-exact.High) <= 0.03) {
 			t.Errorf("BCa %v: interval %v, expected about %v", bca, got, exact)
 		}
 		if again := b.Interval(v, stat.Mean); again != got {
@@ -334,7 +334,7 @@ func TestCoverage(t *testing.T) {
 			covered++
 		}
 	}
-	if share := float64(covered) / runs; math.Abs(share-0.9) > 0.05 {
+	if share := float64(covered) / runs; !(math.Abs(share-0.9) <= 0.05) {
 		t.Errorf("90 %% intervals cover the mean in %.3f of the samples", share)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mseg-lang/mseg/internal/nearby"
 )
 
 var negativeZero = float32(math.Copysign(0, -1))
@@ -208,21 +210,7 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 }
 
 func TestReferenceFiles(t *testing.T) {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	shared := filepath.Join(dir, "..", "shared", "golden")
-	if _, err := os.Stat(shared); err != nil {
-		t.Skipf("reference files are not here: %v", err)
-	}
-	f, err := Read(filepath.Join(shared, "medsegx-tiny", "weights.safetensors"))
+	f, err := Read(nearby.Path(t, "golden", "medsegx-tiny", "weights.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func TestSchedules(t *testing.T) {
 		{"poly half-way", Schedule{Kind: "poly"}, 150, 1e-3 * math.Pow(0.5, 0.9)},
 		{"poly ends", Schedule{Kind: "poly", Power: 2}, 300, 0},
 	} {
-		if got := c.s.Rate(1e-3, c.step, 10, 30); math.Abs(got-c.want) > 1e-12 {
+		if got := c.s.Rate(1e-3, c.step, 10, 30); !(math.Abs(got-c.want) <= 1e-12) {
 			t.Errorf("%s: rate %g, want %g", c.name, got, c.want)
 		}
 	}

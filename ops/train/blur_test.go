@@ -42,7 +42,7 @@ func TestBlurIsAGaussian(t *testing.T) {
 		want := blurred(e.Image, sigma)
 		blur(e.Image, side, 3, sigma)
 		for i, v := range e.Image {
-			if math.Abs(float64(v)-want[i]) > 1e-3 {
+			if !(math.Abs(float64(v)-want[i]) <= 1e-3) {
 				t.Fatalf("deviation %g: value %d is %g, want %g", sigma, i, v, want[i])
 			}
 		}
@@ -65,7 +65,7 @@ func TestBlurOfAPointHasItsDeviation(t *testing.T) {
 		}
 	}
 	// Cut at 4 deviations the kernel loses a thousandth of its variance.
-	if math.Abs(sum-1000) > 1e-2 || math.Abs(second/sum-4) > 0.01 {
+	if !(math.Abs(sum-1000) <= 1e-2) || !(math.Abs(second/sum-4) <= 0.01) {
 		t.Errorf("the sum is %g, the variance %g; want 1000 and 4", sum, second/sum)
 	}
 }
@@ -93,7 +93,7 @@ func TestIntensityFollowsItsDefinition(t *testing.T) {
 	}
 	for i, v := range before.Image {
 		w := min(max(mean+1.2*(float64(v)-mean)+7, 0), 255)
-		if want := 255 * math.Pow(w/255, 0.8); math.Abs(float64(e.Image[i])-want) > 1e-3 {
+		if want := 255 * math.Pow(w/255, 0.8); !(math.Abs(float64(e.Image[i])-want) <= 1e-3) {
 			t.Fatalf("value %g became %g, want %g", v, e.Image[i], want)
 		}
 	}
@@ -112,7 +112,7 @@ func TestNoiseHasTheDrawnDeviation(t *testing.T) {
 		sum, squares = sum+float64(v)-128, squares+(float64(v)-128)*(float64(v)-128)
 	}
 	n := float64(len(e.Image))
-	if got := math.Sqrt(squares / n); math.Abs(got-want) > 0.03*want || math.Abs(sum/n) > 4*want/math.Sqrt(n) {
+	if got := math.Sqrt(squares / n); !(math.Abs(got-want) <= 0.03*want) || !(math.Abs(sum/n) <= 4*want/math.Sqrt(n)) {
 		t.Errorf("the noise has mean %g and deviation %g, want 0 and %g", sum/n, got, want)
 	}
 }

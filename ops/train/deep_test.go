@@ -70,7 +70,7 @@ func TestDeepSupervision(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := float64(r.Outputs[0].Data[0]); math.Abs(got-c.want) > 1e-3 {
+			if got := float64(r.Outputs[0].Data[0]); !(math.Abs(got-c.want) <= 1e-3) {
 				t.Errorf("loss %g, expected %g", got, c.want)
 			}
 		})

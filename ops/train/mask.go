@@ -35,6 +35,8 @@ func (m Mask) Check() error {
 		return fmt.Errorf("a mask prompt of %d cells a side, in squares of %d pixels, with %d clicks, is not possible", m.Side, m.Coarse, m.Clicks)
 	case m.Grow[0] > m.Grow[1] || m.Shift[0] > m.Shift[1] || m.Shift[0] < 0:
 		return fmt.Errorf("a mask prompt grown by %d to %d and moved by %d to %d pixels is not possible", m.Grow[0], m.Grow[1], m.Shift[0], m.Shift[1])
+	case m.Side == 0 && m != (Mask{}):
+		return fmt.Errorf("a mask prompt has no grid; expected its side, or nothing else of a mask")
 	}
 	return nil
 }

@@ -147,7 +147,7 @@ func TestGridOfAMaskPrompt(t *testing.T) {
 		3: {15.0 / 16, 3.0 / 8, 0, 3.0 / 8, 0, 0, 0, 0, 0}, // cells of 4/3 px, 16/9 px²: the first holds 1 + 1/3 + 1/3 of the three pixels
 	} {
 		for i, p := range shares(mask, side, grid) {
-			if math.Abs(p-want[i]) > 1e-12 {
+			if !(math.Abs(p-want[i]) <= 1e-12) {
 				t.Errorf("grid %d, cell %d: %g, expected %g", grid, i, p, want[i])
 			}
 		}
@@ -213,7 +213,7 @@ func TestGuessesAreAugmented(t *testing.T) {
 }
 
 func TestMasksThatCannotBe(t *testing.T) {
-	for want, m := range map[string]Mask{"-1 cells": {Side: -1}, "grown by 2 to 1": {Grow: [2]int{2, 1}}, "moved by -1": {Shift: [2]int{-1, 0}}, "squares of -2": {Coarse: -2}} {
+	for want, m := range map[string]Mask{"-1 cells": {Side: -1}, "grown by 2 to 1": {Grow: [2]int{2, 1}}, "moved by -1": {Shift: [2]int{-1, 0}}, "squares of -2": {Coarse: -2}, "no grid": {Clicks: 1}} {
 		if err := (Points{Mask: m}).Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, expected %q", err, want)
 		}

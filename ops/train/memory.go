@@ -8,17 +8,22 @@ import (
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
-// batchBytes is the size of a batch on the host: image, target, and what is
-// small beside them.
-func batchBytes(count, side int) int64 {
-	return int64(count) * int64(side) * int64(side) * 4 * 4
+// batchBytes is the size of a batch on the host: image, or the input values that
+// stand in its place, and target; what else there is is small.
+func batchBytes(count, side, input int) int64 {
+	pixels := int64(side) * int64(side)
+	values := 3 * pixels
+	if input > 0 {
+		values = int64(input)
+	}
+	return 4 * int64(count) * (values + pixels)
 }
 
 // fits checks that the batches themselves find a place: two are with the device,
 // whose memory may be the host's, while a third is filled. The room of single
 // samples that are worked on is left out.
 func (c *Config) fits() error {
-	return c.explained(graph.FitsHost(3 * batchBytes(c.BatchSize, c.Size)))
+	return c.explained(graph.FitsHost(3 * batchBytes(c.BatchSize, c.Size, c.Input)))
 }
 
 // explained adds to a want of memory what can be done about it.

@@ -45,7 +45,7 @@ func TestStepsCoverAnAxis(t *testing.T) {
 
 func TestWeightsOfAWindow(t *testing.T) {
 	w := Sliding{Gaussian: true}.Weights(64)
-	if w[32] != 1 || math.Abs(w[40]-math.Exp(-0.5)) > 1e-12 || w[31] != w[33] || w[0] <= 0 {
+	if w[32] != 1 || !(math.Abs(w[40]-math.Exp(-0.5)) <= 1e-12) || w[31] != w[33] || w[0] <= 0 {
 		t.Errorf("weights %v", w)
 	}
 	for _, v := range (Sliding{}).Weights(5) {
@@ -85,7 +85,7 @@ func TestCanvasIsTheWeightedMean(t *testing.T) {
 				for x := range size[0] {
 					at := [2]int{x, y}
 					want := sum[at] / weight[at]
-					if got := c.Logit(x, y); weight[at] == 0 || math.Abs(got-want) > 1e-9 {
+					if got := c.Logit(x, y); weight[at] == 0 || !(math.Abs(got-want) <= 1e-9) {
 						t.Fatalf("%v, pixel %v: %g, want %g", s, at, got, want)
 					}
 					if (mask[y*size[0]+x] == 1) != (want > 0) {
@@ -148,13 +148,13 @@ func TestPatchesAreDrawn(t *testing.T) {
 		return share / 4000
 	}
 	// Anywhere: x of 25 places is 0..3 in 4, y of 15 is 10..14 in 5.
-	if got, want := hits(Patches{}), 4.0/25*5/15; math.Abs(got-want) > 0.015 {
+	if got, want := hits(Patches{}), 4.0/25*5/15; !(math.Abs(got-want) <= 0.015) {
 		t.Errorf("the mask is in %.3f of the parts anywhere, want %.3f", got, want)
 	}
 	if got := hits(Patches{Foreground: 1}); got != 1 {
 		t.Errorf("the mask is in %.3f of the parts around it", got)
 	}
-	if got, want := hits(Patches{Foreground: 0.5}), 0.5+0.5*4.0/25*5/15; math.Abs(got-want) > 0.03 {
+	if got, want := hits(Patches{Foreground: 0.5}), 0.5+0.5*4.0/25*5/15; !(math.Abs(got-want) <= 0.03) {
 		t.Errorf("the mask is in %.3f of the parts, want %.3f", got, want)
 	}
 	x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(7, 3)), picture, side)

@@ -34,6 +34,38 @@ func TestInnermostPixel(t *testing.T) {
 	}
 }
 
+// The depth of a pixel is the number of steps to the nearest one outside, for any shape.
+func TestDepthIsTheDistanceToTheOutside(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 200 {
+		const side, rows = 7, 6
+		mask := make([]uint8, side*rows)
+		for i := range mask {
+			if r.IntN(6) > 0 {
+				mask[i] = 1
+			}
+		}
+		inside := func(y, x int) bool { return y >= 0 && y < rows && x >= 0 && x < side && mask[y*side+x] != 0 }
+		want, most := 0, 0
+		for i := range mask {
+			depth := side * rows
+			for y := -1; y <= rows; y++ {
+				for x := -1; x <= side; x++ {
+					if !inside(y, x) {
+						depth = min(depth, max(y-i/side, i/side-y)+max(x-i%side, i%side-x))
+					}
+				}
+			}
+			if depth > most {
+				want, most = i, depth
+			}
+		}
+		if at, depth := deepest(mask, side); at != want || depth != most {
+			t.Fatalf("pixel %d is %d deep, expected %d with %d, of %v", at, depth, want, most, mask)
+		}
+	}
+}
+
 func TestPointsLieWhereTheySay(t *testing.T) {
 	p := Points{Positive: 20, Negative: 30, Centre: true}
 	xy, labels := p.Draw(graph.Stream(1, "points"), shape, 6)

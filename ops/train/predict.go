@@ -144,7 +144,8 @@ func NewPromptedPredictor(b *graph.Backend, net graph.Network, c PredictorConfig
 		p.low = true
 		p.refiner = &refiner{Refinement: c.Refine, start: c.Points, side: c.MaskSide}
 	}
-	err := smaller(graph.FitsHost(6*batchBytes(c.Batch, c.Size)), c.Batch, c.Size)
+	// Three batches, and the examples of each, which are copied for those who ask.
+	err := smaller(graph.FitsHost(6*batchBytes(c.Batch, c.Size, c.Input)), c.Batch, c.Size)
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,17 @@ func TestClicksAreWhereTheAnswerIsWrong(t *testing.T) {
 	if !slices.Equal(xy, []float32{1, 1}) || !slices.Equal(labels, []int32{0}) {
 		t.Errorf("the deepest mistake is what was added, found %v %v", xy, labels)
 	}
+	equal, _ := picture(
+		"......",
+		"......",
+		"......",
+		"...###",
+		"...###",
+		"...###")
+	xy, labels, _ = Refinement{Clicks: 1, Centre: true}.click(rng, of(equal), target, side)
+	if !slices.Equal(xy, []float32{1, 1}) || !slices.Equal(labels, []int32{1}) {
+		t.Errorf("of mistakes of equal depth what was missed comes first, found %v %v", xy, labels)
+	}
 	met := map[int32]int{}
 	for range 60 {
 		xy, labels, _ = Refinement{Clicks: 2}.click(rng, of(found), target, side)
@@ -124,6 +135,65 @@ func (bars) Fill(i int, _ *rand.Rand, into *Example) error {
 		into.Target[6*i+1+k] = 1
 	}
 	into.Name = "bar"
+	return nil
+}
+
+// Each sample is shown its own former answer, whatever stands beside it in a batch.
+func TestRefinementDoesNotDependOnTheBatch(t *testing.T) {
+	const side = 6
+	net := func(s *graph.Scope, in graph.Inputs) graph.Outputs {
+		batch := in.Image.Shape().Dim(0)
+		m := gx.AddScalar(gx.MulScalar(gx.ReduceSum(in.Image, 3), 1.0/255), -1.5)
+		if in.Mask != nil {
+			m = gx.Add(m, gx.MulScalar(gx.Reshape(in.Mask, batch, side, side), 3))
+		}
+		masks := gx.Reshape(m, batch, 1, side, side)
+		return graph.Outputs{Masks: masks, Low: masks}
+	}
+	b, err := graph.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := b.Place(graph.NewParams())
+	defer none.Free()
+	answers := func(batch int) (out [][]float32) {
+		p, err := NewPromptedPredictor(b, net, PredictorConfig{Size: side, Batch: batch, Refine: Refinement{Rounds: 2, Clicks: 1}, MaskSide: side})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Free()
+		if err := p.Predict(t.Context(), none, specks{}, func(_ int, _ *Example, a *Prediction) error {
+			out = append(out, a.Mask(0))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	alone := answers(1)
+	for _, batch := range []int{2, 5} {
+		for i, got := range answers(batch) {
+			if !slices.Equal(got, alone[i]) {
+				t.Errorf("sample %d in a batch of %d is answered otherwise than alone", i, batch)
+			}
+		}
+	}
+}
+
+// specks are images and targets of scattered pixels.
+type specks struct{}
+
+func (specks) Len() int { return 5 }
+
+func (specks) Fill(i int, _ *rand.Rand, into *Example) error {
+	r := rand.New(rand.NewPCG(uint64(i), 1))
+	for p := range into.Target {
+		into.Target[p] = uint8(r.IntN(2))
+		for c := range 3 {
+			into.Image[3*p+c] = float32(r.IntN(256))
+		}
+	}
+	into.Name = string(rune('a' + i))
 	return nil
 }
 

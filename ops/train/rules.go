@@ -51,7 +51,7 @@ func (n NoDecay) decayed(specs []graph.Spec) func(name string) bool {
 		axes[s.Name] = len(s.Dims)
 	}
 	return func(name string) bool {
-		layer, own, _ := cutLast(name)
+		layer, own := cutLast(name)
 		norm := axes[layer+"weight"] == 1 && (own == "weight" || own == "bias")
 		if norm {
 			return !n.Norm
@@ -61,9 +61,9 @@ func (n NoDecay) decayed(specs []graph.Spec) func(name string) bool {
 }
 
 // cutLast splits a name behind its last dot.
-func cutLast(name string) (before, last string, found bool) {
+func cutLast(name string) (before, last string) {
 	i := strings.LastIndexByte(name, '.')
-	return name[:i+1], name[i+1:], i >= 0
+	return name[:i+1], name[i+1:]
 }
 
 // checkRules checks what decides an update.
@@ -82,7 +82,7 @@ func (c *Config) checkRules() error {
 	}
 	for _, g := range c.Groups {
 		if !(g.Factor > 0) || g.Factor > 1e6 {
-			return fmt.Errorf("the learning rate of group %s has the factor %g, expected a number above 0", g.Name, g.Factor)
+			return fmt.Errorf("the learning rate of group %s has the factor %g, expected above 0 and at most 1e6", g.Name, g.Factor)
 		}
 	}
 	return c.Optimizer.Check()

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/ops/graph"
+	"github.com/mseg-lang/mseg/ops/tensorfile"
 )
 
 // steady is tiny without dropout.
@@ -355,7 +357,7 @@ func TestSchedulesAreTorchs(t *testing.T) {
 				t.Fatal(err)
 			}
 			for step := range perEpoch * epochs {
-				if got, want := c.s.Rate(rate, step, perEpoch, epochs), c.want(step); math.Abs(got-want) > 1e-15+1e-12*want {
+				if got, want := c.s.Rate(rate, step, perEpoch, epochs), c.want(step); !(math.Abs(got-want) <= 1e-15+1e-12*want) {
 					t.Errorf("step %d has the rate %.12g, want %.12g", step, got, want)
 				}
 			}
@@ -418,10 +420,10 @@ func TestGroupsAndDecayReachTheStep(t *testing.T) {
 	group := mustRun(t, b, steady, sound(3), cfg)
 	norm := func(r *Result) float64 { p, _ := r.Params.Get("norm.weight"); return float64(p.Data[0]) }
 	head := func(r *Result) []float32 { p, _ := r.Params.Get("head.weight"); return p.Data }
-	if d := norm(some) - norm(all); math.Abs(d-0.01) > 1e-4 {
+	if d := norm(some) - norm(all); !(math.Abs(d-0.01) <= 1e-4) {
 		t.Errorf("without decay the norm's weight is larger by %g, want 0.01", d)
 	}
-	if d := math.Abs(norm(group) - 1); math.Abs(d-10*math.Abs(norm(some)-1)) > 1e-5 {
+	if d := math.Abs(norm(group) - 1); !(math.Abs(d-10*math.Abs(norm(some)-1)) <= 1e-5) {
 		t.Errorf("ten times the rate moves by %g, the rate by %g", d, math.Abs(norm(some)-1))
 	}
 	if !slices.Equal(head(all), head(some)) || !slices.Equal(head(all), head(group)) {
@@ -472,13 +474,49 @@ func TestResumeRefusesOtherRules(t *testing.T) {
 		"Factors": func(c *Config) {
 			c.Groups = []Group{{Name: "all", Contains: func(string) bool { return true }, Factor: 2}}
 		},
-		"Beta1": func(c *Config) { c.Optimizer = graph.SGD{Momentum: 0.9} },
+		"Beta1":    func(c *Config) { c.Optimizer = graph.SGD{Momentum: 0.9} },
+		"Patience": func(c *Config) { c.Validation, c.Patience.Epochs = sound(2), 2 },
+		"Points":   func(c *Config) { c.Points = Points{Positive: 1} },
+		"Scaling":  func(c *Config) { c.Scaling.First = 2 },
 	} {
 		cfg := base
 		change(&cfg)
 		if _, err := Run(context.Background(), b, tiny, nil, sound(3), cfg); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%s differs", name)) {
 			t.Errorf("resuming with another %s gives %v", name, err)
 		}
+	}
+}
+
+// Half precision is XLA's; what a checkpoint says of the loss scale is read anywhere.
+func TestLossScaleOfACheckpoint(t *testing.T) {
+	cfg := config()
+	cfg.Precision = graph.F16
+	want := cfg.settings(3, []string{"w"})
+	path := filepath.Join(t.TempDir(), LastFile)
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta := map[string]string{progressKey: `{"step":7}`, settingsKey: string(text), stepsKey: "6", scalingKey: `{"scale":1024,"good":5}`}
+	write := func() {
+		t.Helper()
+		err := tensorfile.Write(path, []string{"w", "adamw.first.w"}, func(name string) ([]int, []float32) { return []int{1}, []float32{float32(len(name))} }, meta)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	params, state, p, ok, err := load(path, want, []string{"adamw.first"})
+	if err != nil || !ok || p.Step != 7 || state.Count != 6 || state.LossScale != 1024 || state.GoodSteps != 5 {
+		t.Fatalf("read %+v and %+v: %t %v", state, p, ok, err)
+	}
+	if w, _ := params.Get("w"); params.Len() != 1 || w.Data[0] != 1 || state.Slots["adamw.first"].Len() != 1 {
+		t.Errorf("read the parameters %v and the slots %v", params.Names(), state.Slots)
+	}
+	meta[scalingKey] = "?"
+	write()
+	if _, _, _, _, err := load(path, want, nil); err == nil || !strings.Contains(err.Error(), `"mseg.scaling" is damaged`) {
+		t.Errorf("damaged: %v", err)
 	}
 }
 
@@ -506,6 +544,17 @@ func TestBatchThatCannotFitIsToldBeforeItIsMade(t *testing.T) {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q is not in %v", part, err)
 		}
+	}
+}
+
+// What a network reads in the place of images counts, not the images.
+func TestEmbeddingsAreCounted(t *testing.T) {
+	cfg := config()
+	cfg.BatchSize, cfg.Input = 1<<30, 8
+	_, err := Run(context.Background(), onbackend.Open(t, "go"), tiny, nil, sound(2), cfg)
+	var want *graph.MemoryError
+	if !errors.As(err, &want) || want.Needed != 3*4*(8+side*side)<<30 {
+		t.Errorf("a batch of 2³⁰ embeddings gives %v", err)
 	}
 }
 

@@ -77,11 +77,11 @@ func Run(ctx context.Context, b *graph.Backend, net graph.Network, params *graph
 	if err := cfg.fits(); err != nil {
 		return nil, err
 	}
+	defer r.free() // what has been compiled, whatever fails later
 	r.report(Event{Phase: "compiling"})
 	if err := r.compile(b, net); err != nil {
 		return nil, cfg.explained(err)
 	}
-	defer r.free()
 	if err := r.start(b, params); err != nil {
 		return nil, err
 	}
@@ -150,7 +150,9 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 }
 
 func (r *run) free() {
-	r.step.Free()
+	if r.step != nil {
+		r.step.Free()
+	}
 	if r.params != nil {
 		r.params.Free()
 	}

@@ -114,7 +114,7 @@ func TestOverfitsOnBothBackends(t *testing.T) {
 	}
 	// Rounding differs between the backends and grows with the steps.
 	for i, tolerance := range map[int]float64{0: 1e-6, 1: 1e-5, 5: 1e-4, 20: 2e-2} {
-		if a, b := losses["go"][i], losses["xla"][i]; math.Abs(a-b) > tolerance {
+		if a, b := losses["go"][i], losses["xla"][i]; !(math.Abs(a-b) <= tolerance) {
 			t.Errorf("step %d: loss %.8f on go, %.8f on xla; more than %g apart", i+1, a, b, tolerance)
 		}
 	}
@@ -326,7 +326,7 @@ func TestPaddedBatchCountsForNothing(t *testing.T) {
 		}
 		loss[i] = r.History[0].Loss
 	}
-	if math.Abs(loss[0]-loss[1]) > 1e-6 {
+	if !(math.Abs(loss[0]-loss[1]) <= 1e-6) {
 		t.Errorf("two samples have loss %.8f in a batch of 2 and %.8f in one of 5", loss[0], loss[1])
 	}
 }
@@ -369,7 +369,7 @@ func TestPredictor(t *testing.T) {
 			t.Errorf("selection quality chose mask %d of %v", a.Chosen, a.IoU)
 		}
 		for k := range a.Masks {
-			if math.Abs(float64(a.Masks[k]-alone[i].Masks[k])) > 1e-5 {
+			if !(math.Abs(float64(a.Masks[k]-alone[i].Masks[k])) <= 1e-5) {
 				t.Fatalf("sample %d: a batch of 3 gives logit %g, a batch of 1 %g", i, a.Masks[k], alone[i].Masks[k])
 			}
 		}
@@ -416,4 +416,19 @@ func TestMain(m *testing.M) {
 		os.Exit(graph.ProbeMain(os.Args[2]))
 	}
 	os.Exit(m.Run())
+}
+
+// Of masks of equal quality the first counts, whoever judges.
+func TestEqualMasks(t *testing.T) {
+	p := &Prediction{Count: 3, Masks: []float32{-1, -1, 1, -1, -1, 1}, IoU: []float32{0.2, 0.7, 0.7}}
+	target := []uint8{1, 1}
+	for selection, want := range map[Selection]int{"": 1, SelectQuality: 1, SelectFirst: 0, SelectOracle: 1} {
+		if got := selection.choose(p, target); got != want {
+			t.Errorf("%q takes mask %d, expected %d", selection, got, want)
+		}
+	}
+	p.IoU = nil
+	if got := SelectQuality.choose(p, target); got != 0 {
+		t.Errorf("without a predicted quality mask %d is taken, expected the first", got)
+	}
 }

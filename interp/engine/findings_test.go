@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mseg-lang/mseg/interp/report"
+	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/models"
+	"github.com/mseg-lang/mseg/ops/data"
+)
+
+// shown is an eval of four images whose values are given, with samples to draw.
+func shown(label, metric string, values ...float64) evalItem {
+	e := measured(label, "", metric, len(values), func(i int) float64 { return values[i] })
+	e.pred = &Predictions{}
+	for i := range values {
+		s := data.Sample{ID: string(rune('a' + i)), Width: 8, Height: 8, Channels: 1, Image: make([]uint8, 64), Mask: make([]uint8, 64)}
+		e.data.Samples = append(e.data.Samples, s)
+		e.pred.Masks, e.pred.Boxes = append(e.pred.Masks, make([]uint8, 64)), append(e.pred.Boxes, [4]float32{1, 1, 5, 5})
+		if math.IsNaN(values[i]) {
+			e.scores.Rows[i].Values[0] = nil
+		}
+	}
+	return e
+}
+
+func TestGalleryBeginsWithTheWorst(t *testing.T) {
+	nan := math.NaN()
+	for name, c := range map[string]struct {
+		metric, order, title string
+		values               []float64
+	}{
+		"an overlap":         {"dice", "bcda", "From the worst to the best.", []float64{0.9, 0.1, 0.3, 0.5}},
+		"a distance":         {"hd95", "adcb", "From the worst to the best.", []float64{9, 1, 3, 5}},
+		"an undefined value": {"hd95", "cadb", "From the worst to the best.", []float64{9, 1, nan, 5}},
+		"neither side":       {"of the script", "bcda", "From the lowest to the highest value.", []float64{0.9, 0.1, 0.3, 0.5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, err := gallery(shown("mine", c.metric, c.values...), 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			order := ""
+			for _, tile := range g.Tiles {
+				order += tile.Title[:1]
+			}
+			if order != c.order || g.Title != c.title {
+				t.Errorf("%q in the order %s, expected %q in %s", g.Title, order, c.title, c.order)
+			}
+		})
+	}
+}
+
+func TestGalleryShowsNoBoxThatTheNetworkDidNotSee(t *testing.T) {
+	drawn := func(unprompted bool) (legend []string, png []byte) {
+		e := shown("mine", "dice", 0.5)
+		e.model.Built = &models.Model{Config: models.Config{NoPrompt: unprompted}}
+		g, err := gallery(e, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range g.Legend {
+			legend = append(legend, l.Label)
+		}
+		return legend, g.Tiles[0].PNG
+	}
+	with, boxed := drawn(false)
+	without, plain := drawn(true)
+	if !slices.Contains(with, "box prompt") || slices.Contains(without, "box prompt") {
+		t.Errorf("the legends are %v and, of a network without a prompt, %v", with, without)
+	}
+	if string(boxed) == string(plain) {
+		t.Error("the box is drawn although the network did not see it")
+	}
+}
+
+// Models on the same samples share tables, and may have been told different things.
+func TestFindingsNameEveryPrompt(t *testing.T) {
+	a, b := shown("mine", "dice", 0.5, 0.6), shown("theirs", "dice", 0.5, math.NaN())
+	a.scores.Prompt, b.scores.Prompt = "a box", "a point"
+	text := func(evals ...evalItem) string {
+		var all []string
+		for _, f := range findings(evals) {
+			all = append(all, f.Text)
+		}
+		return strings.Join(all, "\n")
+	}
+	for _, want := range []string{"Prompt of mine: a box.", "Prompt of theirs: a point.", "1 value of theirs is not defined and left out of the means."} {
+		if got := text(a, b); !strings.Contains(got, want) {
+			t.Errorf("the findings do not say %q:\n%s", want, got)
+		}
+	}
+	b.scores.Prompt = "a box"
+	if got := text(a, b); !strings.Contains(got, "Prompt: a box.") || strings.Count(got, "Prompt") != 1 {
+		t.Errorf("one prompt is told as\n%s", got)
+	}
+}
+
+// A plan, a table in the terminal and a page call an expert by the same number.
+func TestExpertsAreNumberedAlike(t *testing.T) {
+	f := &Figure{Kind: "gates", Blocks: []int{0}, Tasks: []string{"CT_Liver"}, Counts: []int{1}, Gates: [][][]float64{{{0.25, 0.75}}}}
+	for _, b := range figureBlocks(f) {
+		if chart, ok := b.(report.Figure); ok && (!strings.Contains(chart.SVG, ">0<") || strings.Contains(chart.SVG, ">2<")) {
+			t.Errorf("the experts 0 and 1 have other numbers in the chart:\n%s", chart.SVG)
+		}
+	}
+	if text := f.text(); !strings.Contains(text, "expert 0") {
+		t.Errorf("the table in the terminal:\n%s", text)
+	}
+}
+
+// A table of a sweep names the prompt below it only where all rows have it.
+func TestSweptPromptsAreNotToldAsOne(t *testing.T) {
+	swept := func(n float64) *ir.Node {
+		return &ir.Node{Label: "e", Swept: []ir.Setting{{Name: "points", Value: ir.Number{V: n}}}}
+	}
+	scores := func(prompt string) *Scores {
+		s := shown("e", "dice", 0.5, 0.6).scores
+		s.Prompt = prompt
+		return s
+	}
+	nodes, e := []*ir.Node{swept(1), swept(2)}, &Engine{}
+	if got := e.sweepText(nodes, []*Scores{scores("1 point"), scores("2 points")}); strings.Contains(got, "prompt") {
+		t.Errorf("two prompts are told as one:\n%s", got)
+	}
+	if got := e.sweepText(nodes, []*Scores{scores("a box"), scores("a box")}); !strings.Contains(got, "prompt: a box") {
+		t.Errorf("the prompt is not told:\n%s", got)
+	}
+}
