@@ -70,7 +70,7 @@ func replView() (func(engine.Event), func()) {
 		case "cached":
 			return
 		case "failed": // the session says it better
-			p.endBar()
+			p.stop()
 			return
 		case "start":
 			started[e.Key] = time.Now()
@@ -80,7 +80,7 @@ func replView() (func(engine.Event), func()) {
 			}
 		case "done":
 			if took < time.Second {
-				p.endBar()
+				p.stop()
 				return
 			}
 		}

@@ -36,7 +36,7 @@ type watchView struct{ p *progress }
 
 func (v watchView) Event(e engine.Event) {
 	if e.Kind == "stopped" {
-		v.p.endBar()
+		v.p.stop()
 		v.p.line("%-8s %s", "stopped", name(e))
 		return
 	}

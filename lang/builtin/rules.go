@@ -6,7 +6,7 @@ func init() {
 	registerWords(Words{Name: "undecayed", Doc: "parameters that weight decay leaves alone", Items: []string{"norm", "bias"},
 		Docs: []string{"weight and bias of norms", "biases of all other layers"}})
 
-	sgd := []Param{need("rate", "number", "learning rate").above(0),
+	sgd := []Param{need("rate", "number", "learning rate").above(0).atMost(1e6),
 		p("momentum", "number", "0.99", "share of the last direction that is kept").within(0, 0.999999),
 		p("nesterov", "bool", "true", "look ahead along the direction (Nesterov); momentum must be above 0"),
 		p("weight_decay", "number", "3e-5", "added to the gradient, times the weight").atLeast(0),

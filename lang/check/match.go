@@ -219,6 +219,8 @@ func limitText(p builtin.Param, unit string) string {
 		u = " " + unit
 	}
 	switch {
+	case p.Min != nil && p.Max != nil && p.Above:
+		return fmt.Sprintf("more than %g, at most %g%s", *p.Min, *p.Max, u)
 	case p.Min != nil && p.Max != nil:
 		return fmt.Sprintf("%g .. %g%s", *p.Min, *p.Max, u)
 	case p.Min != nil && p.Above:

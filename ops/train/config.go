@@ -131,7 +131,7 @@ func (c *Config) check(data Source) error {
 	case c.BatchSize < 1:
 		return fmt.Errorf("the batch size is %d, expected at least 1", c.BatchSize)
 	case !(c.Rate > 0) || c.Rate > 1e6:
-		return fmt.Errorf("the learning rate is %g, expected a number above 0", c.Rate)
+		return fmt.Errorf("the learning rate is %g, expected a number above 0 and at most 1e6", c.Rate)
 	case c.Jitter.Min < 0 || c.Jitter.Max < c.Jitter.Min:
 		return fmt.Errorf("the box jitter goes from %d to %d pixels, expected 0 ≤ min ≤ max", c.Jitter.Min, c.Jitter.Max)
 	case c.Resume && c.Dir == "":

@@ -82,7 +82,7 @@ func (c *Config) checkRules() error {
 	}
 	for _, g := range c.Groups {
 		if !(g.Factor > 0) || g.Factor > 1e6 {
-			return fmt.Errorf("the learning rate of group %s has the factor %g, expected a number above 0", g.Name, g.Factor)
+			return fmt.Errorf("the learning rate of group %s has the factor %g, expected a number above 0 and at most 1e6", g.Name, g.Factor)
 		}
 	}
 	return c.Optimizer.Check()
