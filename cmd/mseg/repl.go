@@ -75,7 +75,7 @@ func replView() (func(engine.Event), func()) {
 		case "start":
 			started[e.Key] = time.Now()
 		case "progress":
-			if took < time.Second/2 {
+			if took < time.Second/2 && e.Total > 0 {
 				return
 			}
 		case "done":

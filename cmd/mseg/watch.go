@@ -13,7 +13,7 @@ import (
 type watchCmd struct {
 	scriptFlags
 	engineFlags
-	Script string        `arg:"" help:"Script to watch." placeholder:"FILE"`
+	Script string        `arg:"" help:"Script to watch. Keys, each with Enter: r runs again, q quits." placeholder:"FILE"`
 	Poll   time.Duration `help:"Look at the file in intervals, for network file systems that tell nothing of saves: --poll 1s." placeholder:"DURATION"`
 }
 
