@@ -259,3 +259,16 @@ func TestFitFromAFile(t *testing.T) {
 		t.Errorf("%v, expected both sizes", err)
 	}
 }
+
+func TestNumbersThatAreNoneAreRefused(t *testing.T) {
+	for _, x := range []float32{float32(math.NaN()), float32(math.Inf(-1))} {
+		from := graph.NewParams()
+		if err := from.Set("a.weight", &graph.Tensor{Dims: []int{2, 2}, Data: []float32{1, math.MaxFloat32, x, 4}}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := weights.Fit(graph.NewParams(), specsOf(from), from, weights.Allowed{})
+		if err == nil || !strings.Contains(err.Error(), "a.weight holds") || !strings.Contains(err.Error(), "at place 2") {
+			t.Errorf("%g: got %v", x, err)
+		}
+	}
+}
