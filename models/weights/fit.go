@@ -105,6 +105,18 @@ func explain(err error, file, model Family) error {
 	return fmt.Errorf("the file holds %s; the model is %s: %w", a, b, err)
 }
 
+// trainedFrom says whether a checkpoint can come of training a network. A mask
+// decoder alone has the same names in all of them.
+func (f Family) trainedFrom(base Family) bool {
+	switch f.Name {
+	case SAMMed2D:
+		return base.Name == SAMMed2D
+	case MedSegXV1, MedSegXV2:
+		return base.Name != SAMMed2D
+	}
+	return true
+}
+
 // Overlay puts a checkpoint of the trained part on top of the weights that
 // training began with: all tensors of both, where both have one that of top.
 // Blocks that top puts experts into have their MLP one level deeper than in
@@ -117,7 +129,7 @@ func Overlay(base, top *graph.Params) (*graph.Params, error) {
 	if !under.Promptable() || under.Partial {
 		return nil, fmt.Errorf("the base is %s; expected the weights of a whole network, such as SAM's", under)
 	}
-	if !over.Promptable() || over.Depth > under.Depth {
+	if !over.Promptable() || over.Depth > under.Depth || !over.trainedFrom(under) {
 		return nil, fmt.Errorf("the base is %s and the checkpoint is %s; these do not belong together", under, over)
 	}
 	adapted := map[string]bool{}

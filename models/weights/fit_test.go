@@ -140,6 +140,8 @@ func TestTrainedPartOnTopOfItsBase(t *testing.T) {
 	}{
 		{"of another width", golden.Weights(t, "checkpoint-resize", "source.pth"), trained, "do not fit its width"},
 		{"on itself", trained, trained, "whole network"},
+		{"another network's adapters below", golden.Weights(t, "sam-med2d-tiny", "weights.safetensors"), trained, "do not belong together"},
+		{"another network's adapters on top", base, golden.Weights(t, "sam-med2d-tiny", "weights.safetensors"), "do not belong together"},
 		{"not of this kind", base, params(t, map[string][]int{"layer1.0.conv1.weight": {1}}), "a ResNet"},
 	} {
 		if _, err := weights.Overlay(c.base, c.top); err == nil || !strings.Contains(err.Error(), c.says) {
