@@ -279,6 +279,7 @@ func (m *Model) text() (string, error) {
 		if kept.Dice != nil {
 			s += fmt.Sprintf(", validation Dice %.4f", *kept.Dice)
 		}
+		s += scoreText(&kept)
 		rows = append(rows, []string{"training", s})
 	}
 	if len(m.TrainedOn) > 0 {
@@ -376,11 +377,15 @@ func (f *Figure) text() string {
 		}
 		return shorten(rows, "task") + fmt.Sprintf("mean gate weights over %s\n", diag.Counted(len(f.Gates), "block"))
 	}
-	var loss, dice []float64
+	var loss, dice, score []float64
+	measure := ""
 	for _, r := range f.History {
 		loss = append(loss, r.Loss)
 		if r.Dice != nil {
 			dice = append(dice, *r.Dice)
+		}
+		if r.Score != nil {
+			measure, score = r.Measure, append(score, *r.Score)
 		}
 	}
 	var b strings.Builder
@@ -391,6 +396,7 @@ func (f *Figure) text() string {
 	}
 	curve("loss", loss)
 	curve("validation Dice", dice)
+	curve(measure, score)
 	fmt.Fprintf(&b, "%s, epoch %d kept\n", diag.Counted(len(f.History), "epoch"), f.BestEpoch)
 	return b.String()
 }

@@ -23,9 +23,9 @@ func init() {
 		Example: "step_decay(every: 10 epochs, factor: 0.1)"})
 
 	register(Builtin{Name: "patience", Result: result("stop"),
-		Doc: "Ends a training when the validation Dice has not risen for a number of epochs. The history says after which epoch.",
+		Doc: "Ends a training when the validation, by Dice or by what keep: best(…) names, has not become better for a number of epochs. The history says after which epoch.",
 		Params: []Param{need("epochs", "number<epochs>", "epochs without a gain after which to stop, a whole number").within(1, 1e6),
-			p("least", "number", "0", "rise over the last gain that counts as a gain").within(0, 1)},
+			p("least", "number", "0", "change from the last gain that counts as a gain").atLeast(0)},
 		Example: "patience(10 epochs)"})
 }
 

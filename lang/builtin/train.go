@@ -61,8 +61,8 @@ func init() {
 		Params:  []Param{p("power", "number", "0.9", "exponent").above(0)},
 		Example: "poly(0.9)"})
 	register(Builtin{Name: "best", Result: result("keep"),
-		Doc:     "The checkpoint with the best validation result.",
-		Params:  []Param{p("metric", "word<validation metric>", "dice", "what is compared")},
+		Doc:     "The checkpoint with the best validation result: the mean over the validation data, masks being compared at the size in which the network sees them.",
+		Params:  []Param{p("metric", "word<validation metric> | metric", "dice", "what is compared: any metric of evaluations of which one side is better, such as hd95(mm), or one's own")},
 		Example: "best(dice)"})
 	registerWords(Words{Name: "validation metric", Doc: "measured after every epoch", Items: []string{"dice"}})
 	register(Builtin{Name: "last", Result: result("keep"), Doc: "The checkpoint of the last epoch.", Example: "last"})

@@ -24,7 +24,7 @@ type NoDecay struct {
 // of epochs in a row. The zero value never does.
 type Patience struct {
 	Epochs int     `json:",omitzero"`
-	Least  float64 `json:",omitzero"` // gain of mean Dice that counts as better; any gain if 0
+	Least  float64 `json:",omitzero"` // gain of what is compared that counts as better; any gain if 0
 }
 
 // factor is the factor of the learning rate by parameter: that of the last
