@@ -154,6 +154,7 @@ func textMate() grammar {
 				{Name: "keyword.operator.range.mseg", Match: `\.\.`},
 				{Name: "keyword.operator.comparison.mseg", Match: `==|!=|<=|>=|<|>`},
 				{Name: "keyword.operator.assignment.mseg", Match: `=`},
+				{Name: "keyword.operator.optional.mseg", Match: `\?`},
 				{Name: divide, Match: `[-+*]`},
 			}},
 		},
@@ -178,7 +179,7 @@ func vimSyntax() string {
 	line(`" Names first: of two items that begin at one place Vim takes the later one, keywords before all.`)
 	line(`syntax match msegName /\<\h\w*\>/`)
 	line(`syntax match msegBuiltin /\<`, or(builtin.Names()), `\>/`)
-	line(`syntax match msegType /\<`, or(append(slices.Clone(plainTypes), syntax.Kinds...)), `\>\ze\s*\%([,)=]\|in\>\|$\)/`)
+	line(`syntax match msegType /\<`, or(append(slices.Clone(plainTypes), syntax.Kinds...)), `\>\ze\s*\%([,)=?]\|in\>\|$\)/`)
 	line(`syntax match msegKey /\<\h\w*\>\ze\s*:/`)
 	line(`syntax match msegControl /\<`, or(control), `\>/`)
 	line(`syntax match msegWordOperator /\<`, or(operators), `\>/`)
@@ -186,7 +187,7 @@ func vimSyntax() string {
 	line(`syntax match msegField /[^.]\@1<=\.\zs\h\w*\>/`)
 	line(`syntax match msegKind /^\s*\zs`, or(syntax.Kinds), `\>\ze\s\+\h\w*\s*=/`)
 	line(`syntax match msegHead /^\s*\zs`, or(syntax.Heads), `\>\ze\%(\s\|$\)/`)
-	line(`syntax match msegOperator /|>\|->\|\.\.\|[=!<>]=\|[-+*<>=]/`)
+	line(`syntax match msegOperator /|>\|->\|\.\.\|[=!<>]=\|[-+*<>=?]/`)
 	line(`syntax match msegOperator /\%(\%(\k\|[)\]}"%]\)\s*\)\@<=\//`) // a path, below, is the later item and wins
 	line(`syntax match msegPath /\%(^\s*\|[(\[{,:=|>+*<-]\s*\|\<`, or(slices.Concat(control, operators)), `\s\+\)\@<=\/\%([[:alnum:]_&]\+\|\*\{1,2}\)\?\%(\/\%([[:alnum:]_&]\+\|\*\{1,2}\)\)*/`)
 	line(`syntax match msegNumber /\<\d\+\%(\.\d\+\)\?\%([eE][+-]\?\d\+\)\?/ nextgroup=msegUnit skipwhite`)

@@ -222,8 +222,9 @@ func TestTextMateCorners(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"{case}": "constant.other.placeholder", `\"`: "constant.character.escape", "unet": "support.function", "|>": "keyword.operator.pipe", "epochs": "variable.other.key", "d ": "entity.name",
+		"?": "keyword.operator.optional",
 	} {
-		script := `data d = volumes("{case}\"") |> unet(epochs: 3)`
+		script := `data d = volumes("{case}\"") |> unet(epochs: 3) fn f(n: int?)`
 		if at := strings.Index(script, text); !strings.Contains(h.scopes(script)[at], want) {
 			t.Errorf("%s has the scopes%s", text, h.scopes(script)[at])
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -71,6 +72,8 @@ func (c doctorCmd) look(ctx context.Context) []finding {
 	if path, err := graph.InstalledCPU(); err == nil {
 		plugin.Found = path
 	} else {
+		var absent *graph.NotInstalledError
+		plugin.OK = errors.As(err, &absent) // the go backend does without; a damaged one stops runs
 		plugin.Found, plugin.Do = "none: "+err.Error(), "mseg backend install cpu (7 to 100 times faster than the go backend)"
 	}
 	out = append(out, plugin)

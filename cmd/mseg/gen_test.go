@@ -22,6 +22,7 @@ import (
 //	gen npz FILE NAME=DIM,DIM,…:VALUE,VALUE,… …                 arrays of numbers; too few values are repeated
 //	gen weights FILE                                             two tensors of no known network
 //	gen evil FILE                                                a pickle that makes the file PWNED if it is executed
+//	gen many FILE                                                a script with hundreds of mistakes
 //	gen cut FILE                                                 drop the second half
 //	gen spoil FILE                                               change one byte in the middle
 func gen() {
@@ -63,6 +64,8 @@ func generate(args []string) error {
 		}, nil)
 	case "evil":
 		return os.WriteFile(path, []byte("\x80\x02cos\nsystem\nX\x0b\x00\x00\x00touch PWNED\x85R."), 0o644)
+	case "many":
+		return os.WriteFile(path, []byte("mseg 1\n"+strings.Repeat("model m = nothing\n", 150)), 0o644)
 	case "cut", "spoil":
 		b, err := os.ReadFile(path)
 		if err != nil {

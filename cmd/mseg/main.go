@@ -21,30 +21,31 @@ import (
 )
 
 type cli struct {
-	Errors string `help:"How mistakes are told on standard error: full, short (a line each), or json: one document with every fact when the command ends, and nothing else. full is the default, json beside --json." enum:"full,short,json," default:"" env:"MSEG_ERRORS" placeholder:"FORM"`
+	Errors  string `help:"How mistakes are told on standard error: full, short (a line each), or json: one document with every fact when the command ends, and nothing else. full is the default, json beside --json." enum:"full,short,json," default:"" env:"MSEG_ERRORS" placeholder:"FORM"`
+	Version shown  `help:"Show the version." short:"V" hidden:""`
 
-	Check   checkCmd   `cmd:"" help:"Check scripts without running anything."`
-	Plan    planCmd    `cmd:"" help:"List the stages a script needs: run or cached, and why. Exit 0: nothing to do, 2: work to do, 1: error."`
-	Why     whyCmd     `cmd:"" help:"Explain why a value would run again: what has changed since the last run, old and new."`
-	Run     runCmd     `cmd:"" help:"Run a script. Finished stages are kept and reused; an interrupted run goes on where it stopped."`
-	Watch   watchCmd   `cmd:"" help:"Run a script and run it again whenever it is saved; only what an edit touches is computed."`
-	Repl    replCmd    `cmd:"" help:"Type statements and expressions and see their values."`
-	Inspect inspectCmd `cmd:"" help:"Show what is in an image, a mask or a file of weights."`
-	Weights weightsCmd `cmd:"" help:"Show, convert and compare files of weights: safetensors, .pth of torch.save, npz."`
-	Trace   traceCmd   `cmd:"" help:"Write what a model computes on the way, layer by layer, for inputs of one's own: to compare it with other code."`
-	Metrics metricsCmd `cmd:"" help:"Compare a predicted mask with a reference mask."`
-	Data    dataCmd    `cmd:"" help:"Fetch public data sets, or make generated ones."`
-	Bench   benchCmd   `cmd:"" help:"Measure how fast this machine encodes, segments and trains."`
-	Backend backendCmd `cmd:"" help:"Install or show the libraries that compute."`
-	Doctor  doctorCmd  `cmd:"" help:"Show what this machine and this build can do, and what to do about the rest."`
-	Fmt     fmtCmd     `cmd:"" help:"Give scripts the canonical layout. Only blanks change."`
-	Fix     fixCmd     `cmd:"" help:"Mend the mistakes for which there is a safe fix."`
-	Lint    lintCmd    `cmd:"" help:"Look for experiments that prove less than they seem to: leaks, selection on test data, missing baselines."`
-	Test    testCmd    `cmd:"" help:"Test scripts by what they expect: values, diagnostics, and what a second run would compute."`
-	Doc     docCmd     `cmd:"" help:"Write the reference of all builtins as Markdown or HTML, or one entry of it."`
-	Lsp     lspCmd     `cmd:"" help:"Language server for editors, on standard input and output."`
-	Explain explainCmd `cmd:"" help:"Explain a diagnostic code, with an example that fails and one that does not."`
-	Version versionCmd `cmd:"" help:"Show the version."`
+	Check      checkCmd   `cmd:"" help:"Check scripts without running anything."`
+	Plan       planCmd    `cmd:"" help:"List the stages a script needs: run or cached, and why. Exit 0: nothing to do, 2: work to do, 1: error."`
+	Why        whyCmd     `cmd:"" help:"Explain why a value would run again: what has changed since the last run, old and new."`
+	Run        runCmd     `cmd:"" help:"Run a script. Finished stages are kept and reused; an interrupted run goes on where it stopped."`
+	Watch      watchCmd   `cmd:"" help:"Run a script and run it again whenever it is saved; only what an edit touches is computed."`
+	Repl       replCmd    `cmd:"" help:"Type statements and expressions and see their values."`
+	Inspect    inspectCmd `cmd:"" help:"Show what is in an image, a mask or a file of weights."`
+	Weights    weightsCmd `cmd:"" help:"Show, convert and compare files of weights: safetensors, .pth of torch.save, npz."`
+	Trace      traceCmd   `cmd:"" help:"Write what a model computes on the way, layer by layer, for inputs of one's own: to compare it with other code."`
+	Metrics    metricsCmd `cmd:"" help:"Compare a predicted mask with a reference mask."`
+	Data       dataCmd    `cmd:"" help:"Fetch public data sets, or make generated ones."`
+	Bench      benchCmd   `cmd:"" help:"Measure how fast this machine encodes, segments and trains."`
+	Backend    backendCmd `cmd:"" help:"Install or show the libraries that compute."`
+	Doctor     doctorCmd  `cmd:"" help:"Show what this machine and this build can do, and what to do about the rest."`
+	Fmt        fmtCmd     `cmd:"" help:"Give scripts the canonical layout. Only blanks change."`
+	Fix        fixCmd     `cmd:"" help:"Mend the mistakes for which there is a safe fix."`
+	Lint       lintCmd    `cmd:"" help:"Look for experiments that prove less than they seem to: leaks, selection on test data, missing baselines."`
+	Test       testCmd    `cmd:"" help:"Test scripts by what they expect: values, diagnostics, and what a second run would compute."`
+	Doc        docCmd     `cmd:"" help:"Write the reference of all builtins as Markdown or HTML, or one entry of it."`
+	Lsp        lspCmd     `cmd:"" help:"Language server for editors, on standard input and output."`
+	Explain    explainCmd `cmd:"" help:"Explain a diagnostic code, with an example that fails and one that does not."`
+	VersionCmd versionCmd `cmd:"" name:"version" help:"Show the version; --version and -V do too."`
 }
 
 type versionCmd struct{}
@@ -83,16 +84,9 @@ func run(args []string) (code int) {
 		t.failed(diag.CommandFailed, err, "")
 		return 1
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(customary(args))
 	if err != nil {
-		help := ""
-		var pe *kong.ParseError
-		if errors.As(err, &pe) {
-			help = fmt.Sprintf("try: mseg %s--help", commandPath(pe))
-		}
+		err, help := misused(err)
 		t.failed(diag.BadUsage, err, help)
 		return 1
 	}

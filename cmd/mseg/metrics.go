@@ -80,9 +80,26 @@ func (c metricsCmd) Run() error {
 		if s := r.State.String(); r.State != metric.Measured {
 			note = "  (" + s + ")"
 		}
-		fmt.Printf("%-22s %.6g%s\n", specs[i], r.Value, note)
+		fmt.Printf("%-22s %s%s\n", titled(specs[i], len(a.Shape)), written(r.Value), note)
 	}
 	return nil
+}
+
+// titled is a metric with its unit: that of a volume has the power of the number of axes.
+func titled(s metric.Spec, axes int) string {
+	text := s.String()
+	if d, _ := metric.Define(s.Name); d.Scaled == "volume" && axes > 1 {
+		text = strings.TrimSuffix(text, ")") + map[int]string{2: "²", 3: "³"}[axes] + ")"
+	}
+	return text
+}
+
+// written is a value for people: counts whole, the rest with six digits.
+func written(x float64) string {
+	if x == math.Trunc(x) && math.Abs(x) < 1e15 {
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(x, 'g', 6, 64)
 }
 
 // jsonNumber keeps what JSON has no number for as a word.

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,10 @@ type progress struct {
 	now      meter
 	shown    atomic.Pointer[meter] // what the bar's own goroutine reads
 	lastLine time.Time
+
+	mu        sync.Mutex  // of everything above: the timer has a goroutine of its own
+	patience  *time.Timer // shows a stage that has nothing to count yet
+	uncounted bool        // what the bar of such a stage is
 }
 
 // meter is what is known of the running stage.
@@ -31,6 +37,7 @@ type meter struct {
 	started  time.Time
 	before   int // steps that an earlier run had done when this one took over
 	counting bool
+	ended    bool
 }
 
 func newProgress(out *os.File) *progress {
@@ -50,22 +57,29 @@ func (p *progress) line(format string, args ...any) {
 	fmt.Fprint(p.out, text)
 }
 
+// patient is how long a stage may be silent before it is named: most are done sooner, and a bar that comes and goes only flickers.
+const patient = time.Second
+
 func (p *progress) event(e engine.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch e.Kind {
 	case "start":
 		p.now = meter{started: time.Now()}
 		if p.bars == nil {
 			p.line("%-8s %s", "run", name(e))
+			break
 		}
+		p.await(e)
 	case "progress":
 		p.progress(e)
 	case "done":
-		p.endBar()
+		p.end()
 		p.line("%-8s %s in %s", "done", name(e), time.Since(p.now.started).Round(100*time.Millisecond))
 	case "cached":
 		p.line("%-8s %s", "cached", name(e))
 	case "failed":
-		p.endBar()
+		p.end()
 		p.line("%-8s %s", "failed", name(e))
 	case "note":
 		if e.Stage != "" {
@@ -84,7 +98,7 @@ func name(e engine.Event) string {
 }
 
 func (p *progress) progress(e engine.Event) {
-	if e.Text != "" {
+	if e.Text != "" || e.Total > 0 { // what came before the first step, such as compiling, is over
 		p.now.text = e.Text
 	}
 	if e.Loss != 0 {
@@ -106,11 +120,14 @@ func (p *progress) progress(e engine.Event) {
 		}
 		return
 	}
+	view := p.now
+	p.shown.Store(&view)
 	if e.Total == 0 {
 		return
 	}
-	view := p.now
-	p.shown.Store(&view)
+	if p.uncounted {
+		p.endBar()
+	}
 	if p.bar == nil {
 		p.bar = p.bars.AddBar(int64(e.Total), mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(name(e)+" ", decor.WC{C: decor.DindentRight}), decor.CountersNoUnit("%d/%d "+e.Unit+" ")),
@@ -122,6 +139,27 @@ func (p *progress) progress(e engine.Event) {
 	p.bar.SetCurrent(int64(e.Done))
 }
 
+// await shows a stage that has nothing to count, such as one that waits for its program to be compiled, with the time it has taken so far.
+func (p *progress) await(e engine.Event) {
+	view := p.now
+	p.shown.Store(&view)
+	if p.patience != nil {
+		p.patience.Stop()
+	}
+	p.patience = time.AfterFunc(patient, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.bar != nil || !p.now.started.Equal(view.started) || p.now.ended {
+			return
+		}
+		p.uncounted = true
+		p.bar = p.bars.New(0, mpb.NopStyle(), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Any(func(decor.Statistics) string {
+			m := p.shown.Load()
+			return strings.TrimRight(name(e)+" "+m.text, " ") + " " + time.Since(m.started).Round(time.Second).String()
+		})))
+	})
+}
+
 // left is the time that the rest takes at the rate of this run; what an earlier run had done says nothing about it.
 func (m *meter) left(done, total int) time.Duration {
 	return time.Duration(float64(time.Since(m.started)) / float64(max(1, done-m.before)) * float64(total-done)).Round(time.Second)
@@ -129,14 +167,14 @@ func (m *meter) left(done, total int) time.Duration {
 
 func (m *meter) figures() string {
 	s := m.text
-	if m.loss != 0 {
+	if m.loss != 0 && !strings.Contains(s, "loss") { // the line of an epoch has its own
 		s += fmt.Sprintf(" loss %.4f", m.loss)
 	}
 	if m.rate != 0 {
 		s += fmt.Sprintf(" %.1f images/s", m.rate)
 	}
 	if m.busy != 0 {
-		s += fmt.Sprintf(", computing %.0f %% of the time", 100*m.busy)
+		s += fmt.Sprintf(", busy %.0f %%", 100*m.busy)
 	}
 	return s
 }
@@ -147,10 +185,24 @@ func (p *progress) endBar() {
 		p.bar.Wait()
 		p.bar = nil
 	}
+	p.uncounted = false
+}
+
+// end is that of a stage.
+func (p *progress) end() {
+	p.now.ended = true
+	p.endBar()
+}
+
+// stop ends what is shown of a stage without a word.
+func (p *progress) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end()
 }
 
 func (p *progress) close() {
-	p.endBar()
+	p.stop()
 	if p.bars != nil {
 		p.bars.Wait()
 	}

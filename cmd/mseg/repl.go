@@ -70,17 +70,17 @@ func replView() (func(engine.Event), func()) {
 		case "cached":
 			return
 		case "failed": // the session says it better
-			p.endBar()
+			p.stop()
 			return
 		case "start":
 			started[e.Key] = time.Now()
 		case "progress":
-			if took < time.Second/2 {
+			if took < time.Second/2 && e.Total > 0 {
 				return
 			}
 		case "done":
 			if took < time.Second {
-				p.endBar()
+				p.stop()
 				return
 			}
 		}

@@ -90,7 +90,7 @@ func (c runCmd) outcome(t *teller, l *script.Loaded, out *engine.Outcome) error 
 		}
 	} else {
 		if n := len(out.Expects); n > 0 {
-			fmt.Printf("%s, %d hold\n", diag.Counted(n, "expectation"), n-len(failed))
+			fmt.Printf("%s, %s\n", diag.Counted(n, "expectation"), diag.Holding(n-len(failed)))
 		}
 		for _, r := range out.Reports {
 			fmt.Printf("report: %s\n", r)

@@ -16,7 +16,7 @@ import (
 
 // scriptFlags are shared by the commands that read a script.
 type scriptFlags struct {
-	Set map[string]string `help:"Give a param another value: --set epochs=5." placeholder:"NAME=VALUE" mapsep:"none"`
+	Set assignments `help:"Give a param another value: --set epochs=5." placeholder:"NAME=VALUE"`
 }
 
 func (f scriptFlags) options() check.Options { return check.Options{Set: f.Set} }

@@ -21,6 +21,9 @@ type teller struct {
 	lines   bool      // json: a document a line, at once (watch)
 }
 
+// mostShown is how many mistakes the full form shows: a file that is no script has thousands, and the first are the ones to mend.
+const mostShown = 100
+
 // newTeller reads the form from the arguments before they are parsed: that they cannot be parsed is a mistake to be told too.
 func newTeller(args []string) *teller {
 	t := &teller{form: diag.Full, out: os.Stderr, color: isTerminal(os.Stderr)}
@@ -59,7 +62,14 @@ func (t *teller) diags(l diag.List, count bool) {
 		t.pending = append(t.pending, l...)
 		return
 	}
-	_ = diag.Write(t.out, t.form, l, t.color)
+	shown := l
+	if t.form == diag.Full && len(l) > mostShown {
+		shown = l[:mostShown]
+	}
+	_ = diag.Write(t.out, t.form, shown, t.color)
+	if n := len(l) - len(shown); n > 0 {
+		t.remark(fmt.Sprintf("… and %d more; --errors short tells all", n))
+	}
 	if n := l.Count(diag.Error); count && n > 0 {
 		t.remark(diag.Counted(n, "error"))
 		t.footer(l)

@@ -13,7 +13,7 @@ import (
 type watchCmd struct {
 	scriptFlags
 	engineFlags
-	Script string        `arg:"" help:"Script to watch." placeholder:"FILE"`
+	Script string        `arg:"" help:"Script to watch. Keys, each with Enter: r runs again, q quits." placeholder:"FILE"`
 	Poll   time.Duration `help:"Look at the file in intervals, for network file systems that tell nothing of saves: --poll 1s." placeholder:"DURATION"`
 }
 
@@ -36,7 +36,7 @@ type watchView struct{ p *progress }
 
 func (v watchView) Event(e engine.Event) {
 	if e.Kind == "stopped" {
-		v.p.endBar()
+		v.p.stop()
 		v.p.line("%-8s %s", "stopped", name(e))
 		return
 	}

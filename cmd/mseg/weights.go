@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/models/weights"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
@@ -59,16 +60,16 @@ func (c weightsInspectCmd) Run() error {
 	for _, k := range slices.Sorted(maps.Keys(r.Metadata)) {
 		fmt.Printf("%s: %s\n", k, r.Metadata[k])
 	}
-	fmt.Printf("%d tensors, %d values, %s\n", len(r.Tensors), r.Values, r.Format)
+	fmt.Printf("%s, %s, %s\n", diag.Counted(len(r.Tensors), "tensor"), diag.Counted(r.Values, "value"), r.Format)
 	if f.Part != "" {
 		n := 0
 		for _, t := range f.State() {
 			n += values(t.Dims)
 		}
-		fmt.Printf("the network is under %s: %d tensors, %d values", f.Part, len(f.State()), n)
+		fmt.Printf("the network is under %s: %s, %s", f.Part, diag.Counted(len(f.State()), "tensor"), diag.Counted(n, "value"))
 		beside := f.Beside()
 		for _, k := range slices.Sorted(maps.Keys(beside)) {
-			fmt.Printf("; %s: %d tensors", k, beside[k])
+			fmt.Printf("; %s: %s", k, diag.Counted(beside[k], "tensor"))
 		}
 		fmt.Println()
 	}
@@ -123,11 +124,13 @@ func (c weightsConvertCmd) Run() error {
 			widened[t.DType]++
 		}
 	}
+	laid := ""
 	if c.Base != "" {
 		base, err := weights.Read(c.Base)
 		if err != nil {
 			return err
 		}
+		laid = fmt.Sprintf("on top of %s, which is %s, lies %s", c.Base, weights.FamilyOf(base), weights.FamilyOf(params))
 		if params, err = weights.Overlay(base, params); err != nil {
 			return fmt.Errorf("%s on top of %s: %w", c.In, c.Base, err)
 		}
@@ -135,15 +138,18 @@ func (c weightsConvertCmd) Run() error {
 	if err := weights.Write(c.Out, params, f.Metadata); err != nil {
 		return err
 	}
-	fmt.Printf("%s: %d tensors, %d values\n", c.Out, params.Len(), params.Count())
+	fmt.Printf("%s: %s, %s\n", c.Out, diag.Counted(params.Len(), "tensor"), diag.Counted(params.Count(), "value"))
+	if laid != "" {
+		fmt.Printf("%s\ntogether they are %s\n", laid, weights.FamilyOf(params))
+	}
 	for _, d := range slices.Sorted(maps.Keys(widened)) {
-		fmt.Printf("%d tensors of type %s are now float32\n", widened[d], d)
+		fmt.Printf("now float32: %s of type %s\n", diag.Counted(widened[d], "tensor"), d)
 	}
 	if f.Part != "" {
 		fmt.Printf("taken from %s of %s", f.Part, c.In)
 		beside := f.Beside()
 		for _, k := range slices.Sorted(maps.Keys(beside)) {
-			fmt.Printf("; left out: %s with %d tensors", k, beside[k])
+			fmt.Printf("; left out: %s with %s", k, diag.Counted(beside[k], "tensor"))
 		}
 		fmt.Println()
 	}

@@ -44,7 +44,10 @@ func (c whyCmd) Run(t *teller) error {
 	}
 	list(r.Follow, "then  ", "since what they use is computed again")
 	list(r.Kept, "kept  ", "done before")
-	if r.Targets == 0 {
+	switch {
+	case r.Targets == 0 && c.Name == "":
+		fmt.Printf("%s needs no stage\n", c.Script)
+	case r.Targets == 0:
 		fmt.Printf("%s needs no stage: it is known without a run\n", c.Name)
 	}
 	return nil

@@ -53,6 +53,9 @@ func (c *curves) event(ev train.Event) {
 		if r := ev.Record; r != nil && r.Dice != nil {
 			points = append(points, tensorboard.Scalar{Tag: "epoch/validation_dice", Value: *r.Dice})
 		}
+		if r := ev.Record; r != nil && r.Score != nil {
+			points = append(points, tensorboard.Scalar{Tag: "epoch/validation_" + r.Measure, Value: *r.Score})
+		}
 	}
 	if err := c.w.Write(ev.Step, points...); err != nil {
 		c.fail(err)

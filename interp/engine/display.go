@@ -279,6 +279,7 @@ func (m *Model) text() (string, error) {
 		if kept.Dice != nil {
 			s += fmt.Sprintf(", validation Dice %.4f", *kept.Dice)
 		}
+		s += scoreText(&kept)
 		rows = append(rows, []string{"training", s})
 	}
 	if len(m.TrainedOn) > 0 {

@@ -39,11 +39,15 @@ func boxChart(group []evalItem) string {
 func figureBlocks(f *Figure) []report.Block {
 	switch f.Kind {
 	case "history":
-		var x, loss, xd, dice []float64
+		var x, loss, xd, dice, xs, score []float64
+		measure := ""
 		for _, r := range f.History {
 			x, loss = append(x, float64(r.Epoch)), append(loss, r.Loss)
 			if r.Dice != nil {
 				xd, dice = append(xd, float64(r.Epoch)), append(dice, *r.Dice)
+			}
+			if r.Score != nil {
+				measure, xs, score = r.Measure, append(xs, float64(r.Epoch)), append(score, *r.Score)
 			}
 		}
 		out := []report.Block{report.Heading{Text: "Training of " + f.Title, Level: 1},
@@ -52,6 +56,11 @@ func figureBlocks(f *Figure) []report.Block {
 		if len(dice) > 0 {
 			out = append(out, report.Figure{Title: "Validation.", Caption: "Mean Dice of the validation data after every epoch; the marked epoch is the one that was kept.",
 				SVG: plot.LineChart{Title: "validation Dice by epoch", XLabel: "epoch", YLabel: "Dice", Lines: []plot.Line{{Name: "validation Dice", X: xd, Y: dice}},
+					Best: float64(f.BestEpoch), BestLabel: "kept"}.SVG()})
+		}
+		if len(score) > 0 {
+			out = append(out, report.Figure{Title: "Validation by " + measure + ".", Caption: "Mean over the validation data after every epoch, by which the epoch to keep was chosen.",
+				SVG: plot.LineChart{Title: "validation " + measure + " by epoch", XLabel: "epoch", YLabel: measure, Lines: []plot.Line{{Name: "validation " + measure, X: xs, Y: score}},
 					Best: float64(f.BestEpoch), BestLabel: "kept"}.SVG()})
 		}
 		return out
@@ -176,11 +185,15 @@ func (f *Figure) text() string {
 		}
 		return shorten(rows, "task") + fmt.Sprintf("mean gate weights over %s\n", diag.Counted(len(f.Gates), "block"))
 	}
-	var loss, dice []float64
+	var loss, dice, score []float64
+	measure := ""
 	for _, r := range f.History {
 		loss = append(loss, r.Loss)
 		if r.Dice != nil {
 			dice = append(dice, *r.Dice)
+		}
+		if r.Score != nil {
+			measure, score = r.Measure, append(score, *r.Score)
 		}
 	}
 	var b strings.Builder
@@ -191,6 +204,7 @@ func (f *Figure) text() string {
 	}
 	curve("loss", loss)
 	curve("validation Dice", dice)
+	curve(measure, score)
 	fmt.Fprintf(&b, "%s, epoch %d kept\n", diag.Counted(len(f.History), "epoch"), f.BestEpoch)
 	return b.String()
 }

@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -68,7 +71,14 @@ func weightsContents(e *Engine, n *ir.Node) (string, error) {
 	if f == "" {
 		return "", nil
 	}
-	h, err := e.hashes.Of(e.find(f))
+	path := e.find(f)
+	h, err := e.hashes.Of(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there is no file of weights %s; it is looked for beside the script and in the data folder (--data)", f)
+		if filepath.IsAbs(f) {
+			err = fmt.Errorf("there is no file of weights %s", f)
+		}
+	}
 	return h, at(n.ArgSpan("weights"), err)
 }
 

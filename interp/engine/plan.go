@@ -87,11 +87,15 @@ func (e *Engine) Plan(p *ir.Program, script string) ([]Step, error) {
 // planOf lists the stages that some values need.
 func (e *Engine) planOf(nodes []*ir.Node, last record) ([]Step, error) {
 	var steps []Step
+	var fault error // of a file that a value reads which is no stage, such as a network's weights
 	seen := map[string]bool{}
 	for n := range ir.InputsFirst(e.inputs, nodes...) {
 		key := e.Key(n)
 		st, ok := stages[n.Op]
 		if !ok || st.run == nil || seen[key] {
+			if fault == nil && ok && st.run == nil {
+				fault = e.faults[n]
+			}
 			continue
 		}
 		seen[key] = true
@@ -114,7 +118,7 @@ func (e *Engine) planOf(nodes []*ir.Node, last record) ([]Step, error) {
 			return steps, e.faults[s.node]
 		}
 	}
-	return steps, nil
+	return steps, fault
 }
 
 // inputs are the nodes a node is computed from, derived ones included.

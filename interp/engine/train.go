@@ -161,6 +161,7 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if samples.guesses, err = j.guesses(ctx, n, prompt, d); err != nil {
 		return nil, err
 	}
+	keep := n.Node("keep")
 	var chosenOn []string
 	v, err := j.dataArg(ctx, n, "validate")
 	if err != nil {
@@ -179,8 +180,13 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 			return nil, err
 		}
 		chosenOn, cfg.Validation = val.owners(), val
+		measure, free, err := validationMeasure(keep, val)
+		if err != nil {
+			return nil, err
+		}
+		defer free()
+		cfg.Measure = measure
 	}
-	keep := n.Node("keep")
 	if keep.Op == "best" && v == nil {
 		j.note("no validation data: the checkpoint of the last epoch is kept")
 	}
@@ -226,7 +232,11 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	}
 	params, epoch := res.Params, len(res.History)
 	if res.Stopped {
-		j.note("stopped after epoch %d of %d: the validation Dice has not risen for %d epochs", epoch, cfg.Epochs, cfg.Patience.Epochs)
+		what := "Dice has not risen"
+		if cfg.Measure != nil {
+			what = cfg.Measure.Name + " has not become better"
+		}
+		j.note("stopped after epoch %d of %d: the validation %s for %d epochs", epoch, cfg.Epochs, what, cfg.Patience.Epochs)
 	}
 	if keep.Op == "best" && res.Best != nil {
 		params, epoch = res.Best, res.BestEpoch
@@ -301,6 +311,7 @@ func (j *Job) trainProgress() func(train.Event) {
 			if ev.Record != nil && ev.Record.Dice != nil {
 				text += fmt.Sprintf(" validation Dice %.4f", *ev.Record.Dice)
 			}
+			text += scoreText(ev.Record)
 			if ev.Record != nil && ev.Record.Skipped > 0 {
 				text += fmt.Sprintf(" (%d steps skipped: the gradient overflowed)", ev.Record.Skipped)
 			}

@@ -48,7 +48,7 @@ func (l *Loop) command(ctx context.Context, text string) error {
 	text = strings.TrimSpace(text)
 	if name, ok := strings.CutPrefix(text, "?"); ok {
 		name = strings.TrimSpace(name)
-		if name == "" {
+		if name == "" || name == "help" {
 			return l.help(ctx, "")
 		}
 		s, err := l.session.explain(name)

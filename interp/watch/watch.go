@@ -286,7 +286,7 @@ func (w *watcher) expectations(out *engine.Outcome, line *string) {
 		}
 	}
 	if n := len(out.Expects); n > 0 {
-		*line += fmt.Sprintf("; %d of %s hold", n-len(failed), diag.Counted(n, "expectation"))
+		*line += fmt.Sprintf("; %s, %s", diag.Counted(n, "expectation"), diag.Holding(n-len(failed)))
 	}
 	if len(failed) > 0 {
 		w.report(failed)

@@ -174,7 +174,7 @@ func TestLeavingStopsTheRun(t *testing.T) {
 func TestKeysAndFailures(t *testing.T) {
 	w := begin(t, cheap+"expect e.dice.mean >= 2\n", 0)
 	w.wait(t, "expectation does not hold: e.dice.mean >= 2")
-	w.wait(t, "0 of 1 expectation hold")
+	w.wait(t, "1 expectation, 0 hold")
 	w.keys <- "r"
 	w.wait(t, "a.mseg: nothing to run; 4 cached")
 	w.keys <- "x"

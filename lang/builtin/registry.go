@@ -180,6 +180,7 @@ func piped(name, typ, doc string) Param {
 func (q Param) within(lo, hi float64) Param { q.Min, q.Max = &lo, &hi; return q }
 func (q Param) atLeast(lo float64) Param    { q.Min = &lo; return q }
 func (q Param) above(lo float64) Param      { q.Min, q.Above = &lo, true; return q }
+func (q Param) atMost(hi float64) Param     { q.Max = &hi; return q }
 func (q Param) cosmetic() Param             { q.Cosmetic = true; return q }
 func (q Param) optional() Param             { q.Need = false; return q }
 func (q Param) rest() Param                 { q.Rest = true; return q }

@@ -6,7 +6,7 @@ func init() {
 	registerWords(Words{Name: "undecayed", Doc: "parameters that weight decay leaves alone", Items: []string{"norm", "bias"},
 		Docs: []string{"weight and bias of norms", "biases of all other layers"}})
 
-	sgd := []Param{need("rate", "number", "learning rate").above(0),
+	sgd := []Param{need("rate", "number", "learning rate").above(0).atMost(1e6),
 		p("momentum", "number", "0.99", "share of the last direction that is kept").within(0, 0.999999),
 		p("nesterov", "bool", "true", "look ahead along the direction (Nesterov); momentum must be above 0"),
 		p("weight_decay", "number", "3e-5", "added to the gradient, times the weight").atLeast(0),
@@ -23,9 +23,9 @@ func init() {
 		Example: "step_decay(every: 10 epochs, factor: 0.1)"})
 
 	register(Builtin{Name: "patience", Result: result("stop"),
-		Doc: "Ends a training when the validation Dice has not risen for a number of epochs. The history says after which epoch.",
+		Doc: "Ends a training when the validation, by Dice or by what keep: best(…) names, has not become better for a number of epochs. The history says after which epoch.",
 		Params: []Param{need("epochs", "number<epochs>", "epochs without a gain after which to stop, a whole number").within(1, 1e6),
-			p("least", "number", "0", "rise over the last gain that counts as a gain").within(0, 1)},
+			p("least", "number", "0", "change from the last gain that counts as a gain").atLeast(0)},
 		Example: "patience(10 epochs)"})
 }
 

@@ -21,7 +21,7 @@ func init() {
 		Params:  append(training("30", "1e-3"), ruleParams()...),
 		Example: "sam_tiny(image: 64 px) |> train(samples) { epochs: 5 }", Frame: samples})
 	ft := training("30", "5e-5")
-	ft = append(ft, p("rate", "number", "", "shorthand for optimizer: adamw(rate)").above(0))
+	ft = append(ft, p("rate", "number", "", "shorthand for optimizer: adamw(rate)").above(0).atMost(1e6))
 	ft = append(ft, ruleParams()...)
 	register(Builtin{Name: "finetune", Result: result("model"), Stage: true,
 		Doc:     "Goes on training a trained model on other or fewer data.",
@@ -43,7 +43,7 @@ func init() {
 		Example: "best_of_masks(dice + bce) + quality"})
 	register(Builtin{Name: "adamw", Result: result("optimizer"),
 		Doc: "AdamW (Loshchilov and Hutter 2019), equal to PyTorch's.",
-		Params: append([]Param{need("rate", "number", "learning rate").above(0),
+		Params: append([]Param{need("rate", "number", "learning rate").above(0).atMost(1e6),
 			p("weight_decay", "number", "0.01", "decoupled decay").atLeast(0),
 			p("beta1", "number", "0.9", "decay of the first moment").within(0, 0.999999),
 			p("beta2", "number", "0.999", "decay of the second moment").within(0, 0.9999999),
@@ -61,8 +61,8 @@ func init() {
 		Params:  []Param{p("power", "number", "0.9", "exponent").above(0)},
 		Example: "poly(0.9)"})
 	register(Builtin{Name: "best", Result: result("keep"),
-		Doc:     "The checkpoint with the best validation result.",
-		Params:  []Param{p("metric", "word<validation metric>", "dice", "what is compared")},
+		Doc:     "The checkpoint with the best validation result: the mean over the validation data, masks being compared at the size in which the network sees them.",
+		Params:  []Param{p("metric", "word<validation metric> | metric", "dice", "what is compared: any metric of evaluations of which one side is better, such as hd95(mm), or one's own")},
 		Example: "best(dice)"})
 	registerWords(Words{Name: "validation metric", Doc: "measured after every epoch", Items: []string{"dice"}})
 	register(Builtin{Name: "last", Result: result("keep"), Doc: "The checkpoint of the last epoch.", Example: "last"})

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"strings"
+
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
@@ -81,6 +83,23 @@ func LibraryNames(name string) []string {
 	return nil
 }
 
+// Fns lists the fns that a script can call, sorted by name: its own and those of libraries it uses, with the library, or "".
+func (s *Scope) Fns() (fns []*syntax.Fn, libraries []string) {
+	for _, name := range sortedKeys(s.c.symbols) {
+		sym := s.c.symbols[name]
+		fn, ok := sym.stmt.(*syntax.Fn)
+		if !ok || fn.Body == nil {
+			continue
+		}
+		library := ""
+		if sym.home != nil {
+			library = strings.TrimSuffix(fn.Where.File.Name, ".mseg")
+		}
+		fns, libraries = append(fns, fn), append(libraries, library)
+	}
+	return fns, libraries
+}
+
 // TypeNames lists the types that a fn or param may declare.
 func TypeNames() []string { return append([]string{"list"}, typeNames...) }
 
@@ -98,8 +117,12 @@ func (s *Scope) Fn(name string) (f ir.Fn, shape types.Type, ok bool) {
 	before := len(s.c.diags)
 	values := make([]ir.Value, len(fn.Params))
 	for i, p := range fn.Params {
-		if values[i] = leaf(i, s.c.fnType(fn, i)); p.Default != nil {
+		switch {
+		case p.Optional: // left out
+		case p.Default != nil:
 			values[i] = s.c.value(p.Default, s.c.fnType(fn, i), nil)
+		default:
+			values[i] = leaf(i, s.c.fnType(fn, i))
 		}
 		if p.Type != nil {
 			f.Params = append(f.Params, p.Type.Name.Text)

@@ -203,19 +203,37 @@ type fnMatcher struct {
 	fn     *syntax.Fn
 	call   *syntax.Call
 	values []ir.Value
+	passed map[int]bool          // parameters that an argument was written for
 	next   int                   // parameter that the next positional argument fills
 	sizes  map[string]types.Size // lengths of the axes of its tensors, by the symbol they have in its types
 }
 
 func (c *checker) fnMatcher(fn *syntax.Fn, call *syntax.Call) *fnMatcher {
-	return &fnMatcher{c: c, fn: fn, call: call, values: make([]ir.Value, len(fn.Params)), sizes: map[string]types.Size{}}
+	return &fnMatcher{c: c, fn: fn, call: call, values: make([]ir.Value, len(fn.Params)), passed: map[int]bool{}, sizes: map[string]types.Size{}}
+}
+
+// argument gives a parameter what is written for it, unless that is a parameter of the fn around that was left out.
+func (m *fnMatcher) argument(i int, a syntax.Arg, env *scope) {
+	p := m.fn.Params[i]
+	v, given := m.c.argument(a.Value, m.c.fnType(m.fn, i), p.Optional || p.Default != nil, env)
+	switch {
+	case given:
+		m.take(i, v, a.Value.Span())
+	case m.passed[i]:
+		m.twice(i, a.Value.Span())
+	}
+	m.passed[i] = true
+}
+
+func (m *fnMatcher) twice(i int, at source.Span) {
+	m.c.diags.Add(diag.DuplicateArgument, at, "%s of fn %s is given twice", m.fn.Params[i].Name.Text, m.fn.Name.Text)
 }
 
 // take gives a parameter its value.
 func (m *fnMatcher) take(i int, v ir.Value, at source.Span) {
 	p := m.fn.Params[i]
-	if m.values[i] != nil {
-		m.c.diags.Add(diag.DuplicateArgument, at, "%s of fn %s is given twice", p.Name.Text, m.fn.Name.Text)
+	if m.values[i] != nil || m.passed[i] {
+		m.twice(i, at)
 		return
 	}
 	m.values[i] = m.c.demand(v, m.sized(m.c.fnType(m.fn, i), v.Type()), at, fmt.Sprintf("%s of fn %s", p.Name.Text, m.fn.Name.Text))
@@ -253,7 +271,7 @@ func (m *fnMatcher) arguments(env *scope) []ir.Value {
 				d.Related = []diag.Related{{Span: fn.Name.Where, Message: "declared here"}}
 				continue
 			}
-			m.take(m.next, c.value(a.Value, c.fnType(fn, m.next), env), a.Value.Span())
+			m.argument(m.next, a, env)
 			m.next++
 			continue
 		}
@@ -269,10 +287,10 @@ func (m *fnMatcher) arguments(env *scope) []ir.Value {
 			continue
 		}
 		c.rec.defined(a.Key.Span(), fn.Params[i].Name.Text, fn.Params[i].Name.Where)
-		m.take(i, c.value(a.Value, c.fnType(fn, i), env), a.Value.Span())
+		m.argument(i, a, env)
 	}
 	for i, p := range fn.Params {
-		if m.values[i] != nil {
+		if m.values[i] != nil || p.Optional {
 			continue
 		}
 		switch {
@@ -299,7 +317,7 @@ func (c *checker) body(sym *symbol, fn *syntax.Fn, values []ir.Value, call sourc
 	}()
 	var inner *scope
 	for i, p := range fn.Params {
-		inner = &scope{p.Name.Text, values[i], inner, p.Name.Where}
+		inner = &scope{name: p.Name.Text, value: values[i], outer: inner, where: p.Name.Where, maybe: values[i] == nil}
 	}
 	want := types.Any
 	if fn.Returns != nil {

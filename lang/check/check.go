@@ -104,6 +104,7 @@ type scope struct {
 	value ir.Value
 	outer *scope
 	where source.Span // of the name where it is bound
+	maybe bool        // a parameter that may be left out: while the fn is checked, and where it has been left out (value nil)
 }
 
 func (s *scope) lookup(name string) (*scope, bool) {
@@ -400,7 +401,7 @@ func (c *checker) limits(st *syntax.Param, v ir.Value, at source.Span) {
 	}
 }
 
-var typeNames = append([]string{"number", "int", "string", "bool", "path", "loss", "metric", "prompt", "optimizer", "gate", "expert", "augment", "block"}, append(tensorNames(), types.Kinds...)...)
+var typeNames = append([]string{"number", "int", "string", "bool", "path", "loss", "metric", "prompt", "optimizer", "gate", "expert", "augment", "block", "schedule", "keep", "stop", "sampling", "inference"}, append(tensorNames(), types.Kinds...)...)
 
 func tensorNames() []string {
 	var out []string
@@ -463,7 +464,7 @@ func (c *checker) checkFn(st *syntax.Fn) {
 		if p.Default != nil {
 			c.demand(c.value(p.Default, t, nil), t, p.Default.Span(), "parameter "+p.Name.Text)
 		}
-		env = &scope{p.Name.Text, leaf(i, t), env, p.Name.Where}
+		env = &scope{name: p.Name.Text, value: leaf(i, t), outer: env, where: p.Name.Where, maybe: p.Optional}
 	}
 	want := types.Any
 	if st.Returns != nil {

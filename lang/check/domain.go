@@ -66,6 +66,17 @@ func (c *checker) domain(n *ir.Node) {
 		}
 	case "adamw", "sgd":
 		c.rates(n)
+	case "best":
+		if m := n.Node("metric"); m != nil && (m.Op == "rvd" || m.Op == "fn" && m.Arg("side") == nil) {
+			name := m.Op
+			if m.Op == "fn" {
+				name = FnName(m)
+			}
+			d := c.diags.Add(diag.WrongType, n.ArgSpan("metric"), "of %s neither side is better, so no checkpoint is the best by it", name)
+			if m.Op == "fn" {
+				d.Help = fmt.Sprintf("write lower_is_better(%s) or higher_is_better(%s)", name, name)
+			}
+		}
 	case "patience":
 		if e := n.Num("epochs"); e != math.Trunc(e) {
 			c.diags.Add(diag.WrongType, n.ArgSpan("epochs"), "patience of %g epochs: validation is measured at the end of an epoch, so the number must be whole", e)

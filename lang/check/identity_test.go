@@ -52,6 +52,27 @@ func replaced(t *testing.T, pairs ...string) string {
 	return out
 }
 
+// A parameter that may be left out changes no identity: without it the call means what is written without the argument, with it what is written with it.
+func TestLeftOutIsNotGiven(t *testing.T) {
+	got := identities(t, `
+fn fit(m: model, d: data, n: int?, s: sampling?, c: number?) -> model = m |> train(d, epochs: n, sampling: s, clip: c, seed: 1)
+fn passed(m: model, d: data, n: int?, s: sampling?) -> model = m |> fit(d, n, s)
+data d = phantom() |> prep(percentile(0 % .. 100 %) |> slices() |> resize(64 px))
+model a = vit(box: false) |> train(d, seed: 1)
+model b = vit(box: false) |> fit(d)
+model c = vit(box: false) |> passed(d)
+model e = vit(box: false) |> train(d, epochs: 3, sampling: patches(), seed: 1)
+model f = vit(box: false) |> passed(d, 3, patches())
+model g = vit(box: false) |> fit(d, 3, patches(), 12)
+`, "a", "b", "c", "e", "f", "g")
+	if got[0] != got[1] || got[0] != got[2] {
+		t.Errorf("not given %s, left out %s, left out twice %s", got[0], got[1], got[2])
+	}
+	if got[3] != got[4] || got[3] == got[0] || got[5] == got[3] {
+		t.Errorf("written %s, passed on %s, with one more %s", got[3], got[4], got[5])
+	}
+}
+
 func TestWhatDoesNotChangeMeaningKeepsIdentity(t *testing.T) {
 	want := identities(t, experiment, "m", "e", "page")
 	lines := strings.Split(strings.TrimSpace(experiment), "\n")

@@ -25,6 +25,7 @@ type matcher struct {
 	keys      []ir.Entry
 	keySpan   map[string]source.Span
 	meant     map[int]bool // parameters that a reported argument was meant for
+	passed    map[int]bool // parameters that are left out because what was written for them was
 	failed    bool
 	afterName bool
 }
@@ -34,6 +35,13 @@ func (m *matcher) mean(i int) {
 		m.meant = map[int]bool{}
 	}
 	m.meant[i] = true
+}
+
+func (m *matcher) pass(i int) {
+	if m.passed == nil {
+		m.passed = map[int]bool{}
+	}
+	m.passed[i] = true
 }
 
 func (m *matcher) pipedIn(v ir.Value, e syntax.Expr) {
@@ -87,7 +95,12 @@ func (m *matcher) positional(a syntax.Arg, left *[]int) {
 			m.spans[i] = m.spans[i].To(a.Value.Span())
 			return
 		}
-		v := m.c.value(a.Value, p.Type, m.env)
+		v, given := m.c.argument(a.Value, p.Type, !p.Need, m.env)
+		if !given {
+			*left = (*left)[1:]
+			m.pass(i)
+			return
+		}
 		if p.Piped && !p.Need && len(*left) > 1 && (isUnknown(v) || !v.Type().Fits(p.Type)) {
 			// window(lo .. hi) without steps before it: the range is meant for the next parameter.
 			*left = (*left)[1:]
@@ -130,7 +143,16 @@ func (m *matcher) named(a syntax.Arg) {
 				m.failed = true
 				return
 			}
-			m.set(i, m.c.value(a.Value, p.Type, m.env), a.Value.Span())
+			if m.passed[i] {
+				m.c.diags.Add(diag.DuplicateArgument, a.Key.Span(), "%s of %s is given twice", key, m.b.Name)
+				m.failed = true
+				return
+			}
+			if v, given := m.c.argument(a.Value, p.Type, !p.Need && !p.Rest, m.env); given {
+				m.set(i, v, a.Value.Span())
+			} else {
+				m.pass(i)
+			}
 			return
 		}
 	}
@@ -219,6 +241,8 @@ func limitText(p builtin.Param, unit string) string {
 		u = " " + unit
 	}
 	switch {
+	case p.Min != nil && p.Max != nil && p.Above:
+		return fmt.Sprintf("more than %g, at most %g%s", *p.Min, *p.Max, u)
 	case p.Min != nil && p.Max != nil:
 		return fmt.Sprintf("%g .. %g%s", *p.Min, *p.Max, u)
 	case p.Min != nil && p.Above:

@@ -166,6 +166,9 @@ func callText(fn *syntax.Fn, values []ir.Value, from int) string {
 	var args []string
 	for i, v := range values {
 		p := fn.Params[from+i]
+		if v == nil { // left out
+			continue
+		}
 		if p.Default != nil {
 			if lit, ok := p.Default.(*syntax.NumberLit); ok {
 				if n, ok := v.(ir.Number); ok && n.V == lit.Value {

@@ -76,6 +76,9 @@ func wordSets(want types.Type) []string {
 func (c *checker) ref(e *syntax.Ref, want types.Type, env *scope) ir.Value {
 	if s, ok := env.lookup(e.Text); ok {
 		c.rec.defined(e.Where, e.Text, s.where)
+		if s.maybe {
+			return c.needed(s, e)
+		}
 		return s.value
 	}
 	sets := wordSets(want)
@@ -288,7 +291,7 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 				if failed || len(out.Items) > maxItems || c.steps > maxSteps {
 					return
 				}
-				step(cl.Var.Text, x, func() { unroll(clauses[1:], &scope{cl.Var.Text, x, env, cl.Var.Where}) })
+				step(cl.Var.Text, x, func() { unroll(clauses[1:], &scope{name: cl.Var.Text, value: x, outer: env, where: cl.Var.Where}) })
 			}
 		case ir.Range:
 			if xs.Lo != math.Trunc(xs.Lo) || xs.Hi != math.Trunc(xs.Hi) || xs.Hi-xs.Lo > maxItems {
@@ -301,7 +304,7 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 					return
 				}
 				n := ir.Number{V: x, Unit: xs.Unit}
-				step(cl.Var.Text, n, func() { unroll(clauses[1:], &scope{cl.Var.Text, n, env, cl.Var.Where}) })
+				step(cl.Var.Text, n, func() { unroll(clauses[1:], &scope{name: cl.Var.Text, value: n, outer: env, where: cl.Var.Where}) })
 			}
 		case ir.Unknown:
 			incomplete = true
@@ -309,7 +312,7 @@ func (c *checker) comprehension(e *syntax.Comprehension, want types.Type, env *s
 			if xs.T.Base == "list" && xs.T.Elem != nil {
 				t = *xs.T.Elem
 			}
-			unroll(clauses[1:], &scope{cl.Var.Text, ir.Unknown{T: t}, env, cl.Var.Where})
+			unroll(clauses[1:], &scope{name: cl.Var.Text, value: ir.Unknown{T: t}, outer: env, where: cl.Var.Where})
 		default:
 			c.diags.Add(diag.WrongType, cl.Over.Span(), "for goes through a list or a range, this is %s", article(xs.Type()))
 			failed = true

@@ -69,6 +69,7 @@ func AtPrompt(f *source.File, offset int, script *syntax.Script, program *ir.Pro
 func (c *completer) at(offset int) Result {
 	f := c.file
 	c.out.Replace = source.Span{File: f, Start: offset, End: offset}
+	c.own = c.parameter
 	if c.place.find(f, offset) {
 		c.out.Replace = source.Span{File: f, Start: c.start, End: c.end}
 		c.collect()
@@ -211,12 +212,18 @@ func (c *completer) functions() {
 			}
 		}
 	}
-	for _, st := range c.script.Statements {
-		if fn, ok := st.(*syntax.Fn); ok && len(fn.Params) > 0 {
-			step := left.Base == "prep" && c.scope().StandsFor(fn.Name.Text, left)
-			if t := fn.Params[0].Type; step || t == nil || left.Fits(c.scope().ReadType(t.Name.Text)) {
-				c.add(Item{Label: fn.Name.Text, Kind: Function, Detail: "fn of this script"})
-			}
+	fns, libraries := c.scope().Fns()
+	for i, fn := range fns {
+		if len(fn.Params) == 0 {
+			continue
+		}
+		detail := "fn of this script"
+		if libraries[i] != "" {
+			detail = "fn of library " + libraries[i]
+		}
+		step := left.Base == "prep" && c.scope().StandsFor(fn.Name.Text, left)
+		if t := fn.Params[0].Type; step || t == nil || left.Fits(c.scope().ReadType(t.Name.Text)) {
+			c.add(Item{Label: fn.Name.Text, Kind: Function, Detail: detail})
 		}
 	}
 }
@@ -247,15 +254,37 @@ func (c *completer) arguments(fr frame) {
 			}
 		}
 	}
-	for _, st := range c.script.Statements {
-		if fn, ok := st.(*syntax.Fn); ok && fn.Name.Text == fr.fn {
-			for _, p := range fn.Params {
-				if !given[p.Name.Text] {
-					c.add(Item{Label: p.Name.Text, Kind: Argument, Detail: "of fn " + fr.fn, Insert: p.Name.Text + ": "})
+	fns, _ := c.scope().Fns()
+	for _, fn := range fns {
+		if fn.Name.Text != fr.fn {
+			continue
+		}
+		for i, p := range fn.Params {
+			if !given[p.Name.Text] && !(i == 0 && fr.piped) {
+				detail := "of fn " + fr.fn
+				if p.Type != nil {
+					detail = p.Type.Where.Text() + ", " + detail
 				}
+				if p.Optional || p.Default != nil {
+					detail += ", may be left out"
+				}
+				c.add(Item{Label: p.Name.Text, Kind: Argument, Detail: detail, Insert: p.Name.Text + ": "})
 			}
 		}
 	}
+}
+
+// parameter is the type of one of a fn of the script or a library.
+func (c *completer) parameter(name, key string, position int) types.Type {
+	fns, _ := c.scope().Fns()
+	for _, fn := range fns {
+		for i, p := range fn.Params {
+			if fn.Name.Text == name && p.Type != nil && (key == p.Name.Text || key == "" && i == position) {
+				return declared(p.Type.Name.Text)
+			}
+		}
+	}
+	return types.Any
 }
 
 // values are names, functions and words that may stand where a type is expected.

@@ -21,6 +21,9 @@ type place struct {
 	frames       []frame
 	behindNumber bool   // the word stands behind a number on its line
 	blank        string // " " where a unit needs one before it
+
+	// own is the type of a parameter of a fn of the script, by its name or, where that is "", by its position; any where that cannot be said.
+	own func(fn, key string, position int) types.Type
 }
 
 // frame is an open bracket before the cursor.
@@ -204,15 +207,22 @@ func (p *place) want(i, to int) types.Type {
 	case fr.fn == "":
 		return outer()
 	}
+	key := ""
+	if named && from >= 2 {
+		key = p.tokens[from-2].Text
+	}
 	b := p.callee(i)
+	if b == nil && p.own != nil {
+		n := p.commas(fr.at, min(from, to))
+		if fr.piped {
+			n++
+		}
+		return p.own(fr.fn, key, n)
+	}
 	if b == nil {
 		return types.Any
 	}
 	if named {
-		key := ""
-		if from >= 2 {
-			key = p.tokens[from-2].Text
-		}
 		if q, ok := b.Param(key); ok {
 			return q.Type
 		}

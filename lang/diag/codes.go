@@ -49,6 +49,7 @@ const (
 	OutOfRange        Code = "MSEG-3005"
 	DuplicateKey      Code = "MSEG-3006"
 	MisplacedArgument Code = "MSEG-3007" // positional after named
+	MayBeAbsent       Code = "MSEG-3008" // a parameter that may be left out where a value is needed
 
 	// The domain.
 	UnknownTask      Code = "MSEG-4001"

@@ -66,6 +66,8 @@ func TypeName(t types.Type) string {
 // Limits are the bounds of a number: "1 .. 256", "more than 0"; "" when there are none.
 func Limits(p *builtin.Param) string {
 	switch {
+	case p.Min != nil && p.Max != nil && p.Above:
+		return fmt.Sprintf("more than %g, at most %g", *p.Min, *p.Max)
 	case p.Min != nil && p.Max != nil:
 		return fmt.Sprintf("%g .. %g", *p.Min, *p.Max)
 	case p.Min != nil && p.Above:

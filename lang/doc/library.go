@@ -14,7 +14,7 @@ import (
 type LibraryEntry struct {
 	Library, Name string
 	Heading       string // as declared, without its body
-	Body          string // of a fn; "" for a value
+	Body          string // of a fn, its lines as written, the first below the heading; "" for a value
 	Comment       string // directly above it
 }
 
@@ -39,7 +39,7 @@ func Library(name string) []LibraryEntry {
 			if st.Body == nil {
 				continue
 			}
-			e.Name, e.Body = st.Name.Text, oneLine(st.Body.Span().Text())
+			e.Name, e.Body = st.Name.Text, indented(st.Body.Span())
 			heading := strings.TrimSpace(file.Text[st.Where.Start:st.Body.Span().Start])
 			e.Heading = oneLine(strings.TrimSuffix(heading, "="))
 		case *syntax.Binding:
@@ -70,13 +70,31 @@ func InLibraries(name string) []LibraryEntry {
 func (e LibraryEntry) String() string {
 	text := e.Heading
 	if e.Body != "" {
-		text += " =\n  " + e.Body
+		text += " =\n" + e.Body
 	}
 	out := "```mseg\n" + text + "\n```\n\n"
 	if e.Comment != "" {
 		out += e.Comment + "\n\n"
 	}
 	return out + fmt.Sprintf("from the library %s: `use %s (%s)`\n", e.Library, e.Library, e.Name)
+}
+
+// indented is the text of an expression as it stands in its file, two blanks from the margin.
+func indented(at source.Span) string {
+	lines := strings.Split(at.Text(), "\n")
+	margin := -1 // of the lines behind the first
+	for _, l := range lines[1:] {
+		if n := len(l) - len(strings.TrimLeft(l, " ")); strings.TrimSpace(l) != "" && (margin < 0 || n < margin) {
+			margin = n
+		}
+	}
+	for i, l := range lines {
+		if i > 0 {
+			l = l[min(max(margin, 0), len(l)):]
+		}
+		lines[i] = strings.TrimRight("  "+l, " ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -146,7 +146,7 @@ h2{border-bottom:1px solid #d5dae0;margin-top:3rem}h3{margin-bottom:.3rem}nav a{
 {{end}}<h2 id="libraries">libraries</h2>
 {{range $name, $entries := .Libraries}}<h3 id="library.{{$name}}">{{$name}}</h3>
 {{range $entries}}<pre>{{.Heading}}{{with .Body}} =
-  {{.}}{{end}}</pre>
+{{.}}{{end}}</pre>
 <p>{{.Comment}} <code>use {{.Library}} ({{.Name}})</code></p>
 {{end}}{{end}}<h2 id="codes">codes</h2>
 <dl>{{range .Codes}}<dt id="{{.Code}}">{{.Code}} {{.Title}}</dt><dd>{{.Text}}<pre>{{.Failing}}</pre>mended<pre>{{.Fixed}}</pre></dd>{{end}}</dl>

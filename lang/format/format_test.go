@@ -31,6 +31,7 @@ func TestLayout(t *testing.T) {
 		{"paths", "data d=x|>where(task in/torso/**)", "data d = x |> where(task in /torso/**)\n"},
 		{"braces", "data d = f{a:1,b:{}}", "data d = f { a: 1, b: {} }\n"},
 		{"fn", "fn f(m:model,r:number=1e-3)->list(model)=[m]", "fn f(m: model, r: number = 1e-3) -> list(model) = [m]\n"},
+		{"a parameter that may be left out", "fn f(m:model,n:int ?,s : sampling?)->model=m|>g(n)", "fn f(m: model, n: int?, s: sampling?) -> model = m |> g(n)\n"},
 		{"comprehension", "eval e=[f(x)for x in(a)if x>1]", "eval e = [f(x) for x in (a) if x > 1]\n"},
 		{"strings are kept", `data d = f("a  b" , "#")`, "data d = f(\"a  b\", \"#\")\n"},
 		{"CRLF and tabs", "model m = f {\r\n\ta: 1\r\n}\r\n", "model m = f {\n  a: 1\n}\n"},

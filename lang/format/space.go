@@ -72,7 +72,7 @@ func space(tokens []syntax.Token, k int, statement []syntax.Token) bool {
 	prev, t := tokens[k-1], tokens[k]
 	if t.Type == syntax.Punct {
 		switch t.Text {
-		case ",", ":", ".", ")", "]":
+		case ",", ":", ".", "?", ")", "]":
 			return false
 		case "(", "[":
 			switch {

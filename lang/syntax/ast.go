@@ -63,9 +63,10 @@ type Fn struct {
 
 // FnParam is one parameter of a Fn.
 type FnParam struct {
-	Name    Name
-	Type    *TypeExpr
-	Default Expr // nil: required
+	Name     Name
+	Type     *TypeExpr
+	Default  Expr // nil: none
+	Optional bool // name: type? may be left out, and is then an argument that is not given
 }
 
 // Binding is `kind name = expression`.

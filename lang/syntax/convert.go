@@ -64,7 +64,7 @@ func (c *converter) statement(where At, g *gStatement) Statement {
 	case g.Fn != nil:
 		f := &Fn{At: where, Name: c.name(g.Fn.Name), Returns: c.typ(g.Fn.Returns), Body: c.expr(g.Fn.Body)}
 		for _, q := range g.Fn.Params {
-			p := FnParam{Name: c.name(q.Name), Type: c.typ(q.Type)}
+			p := FnParam{Name: c.name(q.Name), Type: c.typ(q.Type), Optional: q.Optional}
 			if q.Default != nil {
 				p.Default = c.expr(q.Default)
 			}

@@ -46,9 +46,10 @@ type gFn struct {
 }
 
 type gFParam struct {
-	Name    gToken `parser:"@@"`
-	Type    *gType `parser:"( ':' @@ )?"`
-	Default gValue `parser:"( '=' @@ )?"`
+	Name     gToken `parser:"@@"`
+	Type     *gType `parser:"( ':' @@ )?"`
+	Optional bool   `parser:"( @'?'"`
+	Default  gValue `parser:"| '=' @@ )?"`
 }
 
 type gType struct {

@@ -90,7 +90,7 @@ func (r reader) named(behind string) error {
 		r.lex.Next()
 		return r.typ()
 	}
-	if !r.is("=") && !r.is(",") && !r.is(")") {
+	if !r.is("=") && !r.is(",") && !r.is(")") && !r.is("?") {
 		return r.fail(behind)
 	}
 	return nil
@@ -141,7 +141,9 @@ func (r reader) fn() error {
 		if err := r.named(`":", "," or ")"`); err != nil {
 			return err
 		}
-		if r.is("=") {
+		if r.is("?") {
+			r.lex.Next()
+		} else if r.is("=") {
 			r.lex.Next()
 			if _, err := r.expr(); err != nil {
 				return err

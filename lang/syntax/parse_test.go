@@ -168,7 +168,7 @@ func TestSyntaxErrors(t *testing.T) {
 		{"stray parenthesis", "model m = a)", diag.StrayBracket, ")", "closes nothing"},
 		{"wrong bracket", "model m = f(a]", diag.StrayBracket, "]", ") is expected first"},
 		{"string over the line's end", "model m = f(\"a)\nmodel n = b", diag.BadString, "\"a)", "not closed"},
-		{"strange character", "model m = a ? b", diag.BadCharacter, "?", "unexpected character"},
+		{"strange character", "model m = a $ b", diag.BadCharacter, "$", "unexpected character"},
 		{"unknown unit", "prep p = resize(3pixels)", diag.WrongUnit, "pixels", "unknown unit"},
 		{"number out of range", "model m = f(1e999)", diag.BadNumber, "1e999", "out of range"},
 		{"unknown edition", "mseg 7", diag.BadEdition, "7", "not known"},

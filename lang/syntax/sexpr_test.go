@@ -97,6 +97,9 @@ func ssexpr(s Statement) string {
 		out := "fn " + s.Name.Text
 		for _, p := range s.Params {
 			out += " " + p.Name.Text + typ(p.Type)
+			if p.Optional {
+				out += "?"
+			}
 			if p.Default != nil {
 				out += "=" + sexpr(p.Default)
 			}

@@ -15,7 +15,7 @@ const (
 	Unit                                   // px mm HU % …, directly behind a number on its line
 	String                                 // "…"
 	Path                                   // /torso/abdomen, /torso/**, /
-	Punct                                  // ( ) [ ] { } , : = . |> -> .. + - * / == != < <= > >=
+	Punct                                  // ( ) [ ] { } , : = . ? |> -> .. + - * / == != < <= > >=
 	Term                                   // a line end that closes a statement or an entry
 	Comment                                // # to the end of the line
 	Newline                                // any other line end

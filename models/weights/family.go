@@ -296,7 +296,8 @@ func familyOf(specs []graph.Spec) Family {
 	return Recognise(dims)
 }
 
-func familyOfParams(p *graph.Params) Family {
+// FamilyOf is the family of a state dict that has been read.
+func FamilyOf(p *graph.Params) Family {
 	dims := map[string][]int{}
 	for _, name := range p.Names() {
 		t, _ := p.Get(name)

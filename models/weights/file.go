@@ -70,7 +70,7 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("%s is a Git LFS pointer that stands for the file; fetch the file itself with git lfs pull", path)
 	case isSafetensors(head, size) || len(head) > 8 && head[8] == '{' && !pth.IsPTH(head):
 		return openSafetensors(path)
-	case pth.IsPTH(head) && isNumpy(path):
+	case pth.IsPTH(head) && (isNumpy(path) || ext == ".npz" && bytes.HasPrefix(head, []byte("PK"))):
 		return openNPZ(path)
 	case pth.IsPTH(head) || ext == ".pth":
 		return openPTH(path)

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 
@@ -22,9 +23,10 @@ type Allowed struct {
 // has more layers to enlarge them and other vectors to paint with; these keep
 // their first values when the file is SAM's, as in MedSegX, and are listed as
 // Fresh: they must be trained. Every other gap is an error unless it is
-// allowed, and the error says what the file is and what the model is.
+// allowed, and the error says what the file is and what the model is. So is a number
+// that is none.
 func Fit(into *graph.Params, specs []graph.Spec, from *graph.Params, allowed Allowed) (Report, error) {
-	file, model := familyOfParams(from), familyOf(specs)
+	file, model := FamilyOf(from), familyOf(specs)
 	from, resized, err := Resized(from, specs)
 	if err != nil {
 		return Report{}, err
@@ -40,7 +42,20 @@ func Fit(into *graph.Params, specs []graph.Spec, from *graph.Params, allowed All
 	if err := r.strict(allowed); err != nil {
 		return r, explain(err, file, model)
 	}
-	return r, nil
+	return r, finite(into)
+}
+
+// finite refuses numbers with which nothing can be computed: a training would stop at its first step and blame the data.
+func finite(p *graph.Params) error {
+	for _, name := range p.Names() {
+		t, _ := p.Get(name)
+		for i, x := range t.Data {
+			if math.Float32bits(x)&0x7f800000 == 0x7f800000 {
+				return fmt.Errorf("%s holds %g at place %d; the file is damaged, or of a training that went wrong", name, x, i)
+			}
+		}
+	}
+	return nil
 }
 
 var finer = regexp.MustCompile(`^mask_decoder\.(output_upscaling\.([4-9]|\d\d+)|output_hypernetworks_mlps\.\d+\.layers\.2)\.(weight|bias)$`)
@@ -90,6 +105,18 @@ func explain(err error, file, model Family) error {
 	return fmt.Errorf("the file holds %s; the model is %s: %w", a, b, err)
 }
 
+// trainedFrom says whether a checkpoint can come of training a network. A mask
+// decoder alone has the same names in all of them.
+func (f Family) trainedFrom(base Family) bool {
+	switch f.Name {
+	case SAMMed2D:
+		return base.Name == SAMMed2D
+	case MedSegXV1, MedSegXV2:
+		return base.Name != SAMMed2D
+	}
+	return true
+}
+
 // Overlay puts a checkpoint of the trained part on top of the weights that
 // training began with: all tensors of both, where both have one that of top.
 // Blocks that top puts experts into have their MLP one level deeper than in
@@ -98,11 +125,11 @@ func explain(err error, file, model Family) error {
 // Tables of positions keep the size of base; loading resizes them.
 func Overlay(base, top *graph.Params) (*graph.Params, error) {
 	base, top = Names(base), Names(top)
-	under, over := familyOfParams(base), familyOfParams(top)
+	under, over := FamilyOf(base), FamilyOf(top)
 	if !under.Promptable() || under.Partial {
 		return nil, fmt.Errorf("the base is %s; expected the weights of a whole network, such as SAM's", under)
 	}
-	if !over.Promptable() || over.Depth > under.Depth {
+	if !over.Promptable() || over.Depth > under.Depth || !over.trainedFrom(under) {
 		return nil, fmt.Errorf("the base is %s and the checkpoint is %s; these do not belong together", under, over)
 	}
 	adapted := map[string]bool{}

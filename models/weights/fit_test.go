@@ -140,6 +140,8 @@ func TestTrainedPartOnTopOfItsBase(t *testing.T) {
 	}{
 		{"of another width", golden.Weights(t, "checkpoint-resize", "source.pth"), trained, "do not fit its width"},
 		{"on itself", trained, trained, "whole network"},
+		{"another network's adapters below", golden.Weights(t, "sam-med2d-tiny", "weights.safetensors"), trained, "do not belong together"},
+		{"another network's adapters on top", base, golden.Weights(t, "sam-med2d-tiny", "weights.safetensors"), "do not belong together"},
 		{"not of this kind", base, params(t, map[string][]int{"layer1.0.conv1.weight": {1}}), "a ResNet"},
 	} {
 		if _, err := weights.Overlay(c.base, c.top); err == nil || !strings.Contains(err.Error(), c.says) {
@@ -257,5 +259,18 @@ func TestFitFromAFile(t *testing.T) {
 	if _, err := weights.Fit(graph.NewParams(), deeper.Parameters, from, weights.Allowed{}); err == nil ||
 		!strings.Contains(err.Error(), "the file holds U-Net, 2 channels, 2 levels; the model is U-Net, 2 channels, 3 levels") {
 		t.Errorf("%v, expected both sizes", err)
+	}
+}
+
+func TestNumbersThatAreNoneAreRefused(t *testing.T) {
+	for _, x := range []float32{float32(math.NaN()), float32(math.Inf(-1))} {
+		from := graph.NewParams()
+		if err := from.Set("a.weight", &graph.Tensor{Dims: []int{2, 2}, Data: []float32{1, math.MaxFloat32, x, 4}}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := weights.Fit(graph.NewParams(), specsOf(from), from, weights.Allowed{})
+		if err == nil || !strings.Contains(err.Error(), "a.weight holds") || !strings.Contains(err.Error(), "at place 2") {
+			t.Errorf("%g: got %v", x, err)
+		}
 	}
 }

@@ -124,7 +124,7 @@ var constants = []string{
 // other networks. Its tensors are shared with the argument.
 func Encoder(from *graph.Params) *graph.Params {
 	from = Names(from)
-	if !familyOfParams(from).Promptable() {
+	if !FamilyOf(from).Promptable() {
 		return nil
 	}
 	out := graph.NewParams()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,6 +53,9 @@ func programDir() (string, error) {
 // with it, now or before. The installed library has to be that very one.
 func verifyPlugin(path string, installed bool) (sum string, err error) {
 	sum, err = knownChecksum(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("there is no PJRT plugin %s; mseg backend install cpu fetches one for --backend xla, and --backend go needs none", path)
+	}
 	if err != nil {
 		return "", fmt.Errorf("PJRT plugin: %w", err)
 	}

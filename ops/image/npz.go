@@ -45,7 +45,7 @@ func ReadBundle(path string) (arrays map[string]*Array, texts map[string][]byte,
 	defer f.Close()
 	z, err := zip.NewReader(f, size)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: not a .npz archive: %w", path, err)
+		return nil, nil, fmt.Errorf("read %s: not a .npz archive, or cut off: %w", path, err)
 	}
 	arrays, texts = map[string]*Array{}, map[string][]byte{}
 	for _, m := range z.File {

@@ -3,6 +3,7 @@ package image
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,6 +42,9 @@ func open(path string, voxels bool) (*Image, error) {
 	case ".dcm":
 		return nil, fmt.Errorf("read %s: DICOM is not read; convert the series to NIfTI first, for example with dcm2niix", path)
 	default:
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
 		return nil, fmt.Errorf("read %s: no known image format ends in %q; known are %s", path, ext, strings.Join(Extensions(), ", "))
 	}
 	m, err := read(path, voxels)

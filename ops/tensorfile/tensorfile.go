@@ -233,8 +233,11 @@ func (e entry) check(available int64) error {
 		return fmt.Errorf("type %q is not supported; use one of %s", e.DType,
 			strings.Join(slices.Sorted(maps.Keys(widths)), ", "))
 	}
-	if len(e.Offsets) != 2 || e.Offsets[0] < 0 || e.Offsets[1] < e.Offsets[0] || e.Offsets[1] > available {
-		return fmt.Errorf("byte range %v does not lie within the %d bytes of data", e.Offsets, available)
+	if len(e.Offsets) == 2 && 0 <= e.Offsets[0] && e.Offsets[0] <= e.Offsets[1] && e.Offsets[1] > available {
+		return fmt.Errorf("byte range %v does not lie within the %d bytes of data; the file is cut off or damaged", e.Offsets, available)
+	}
+	if len(e.Offsets) != 2 || e.Offsets[0] < 0 || e.Offsets[1] < e.Offsets[0] {
+		return fmt.Errorf("byte range %v is none: two numbers were expected, the first not above the second", e.Offsets)
 	}
 	need := width
 	for _, d := range e.Shape {

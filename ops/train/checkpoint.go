@@ -39,18 +39,26 @@ type progress struct {
 	Step      int      `json:"step"`     // steps done
 	LossSum   float64  `json:"loss_sum"` // of the samples of the epoch begun
 	Samples   int      `json:"samples"`  // of the epoch begun
-	Best      float64  `json:"best"`     // highest mean Dice
+	Best      float64  `json:"best"`     // highest mean Dice, or what a Measure compares, made to rise
 	BestEpoch int      `json:"best_epoch"`
 	History   []Record `json:"history"`
 
 	Skipped  int     `json:"skipped,omitzero"`  // steps of the epoch begun
-	PeakDice float64 `json:"peak,omitzero"`     // last Dice that patience took for a gain
+	PeakDice float64 `json:"peak,omitzero"`     // last value that patience took for a gain
 	Waited   int     `json:"waited,omitzero"`   // epochs since then
 	Stopped  bool    `json:"stopped,omitzero"`  // patience is at its end
 	Measured bool    `json:"measured,omitzero"` // PeakDice is one
 }
 
-// tire counts an epoch's Dice and says whether to stop.
+// bestDice is the validation Dice of the best epoch; 0 where none was validated.
+func (p *progress) bestDice() float64 {
+	if p.BestEpoch < 1 || p.BestEpoch > len(p.History) || p.History[p.BestEpoch-1].Dice == nil {
+		return 0
+	}
+	return *p.History[p.BestEpoch-1].Dice
+}
+
+// tire counts what an epoch was compared by and says whether to stop.
 func (p *progress) tire(patience Patience, dice float64) bool {
 	if patience.Epochs == 0 {
 		return false
@@ -97,6 +105,7 @@ type settings struct {
 	Precision  string             `json:",omitzero"`
 	Scaling    graph.LossScaling  `json:",omitzero"`
 	Points     Points             `json:",omitzero"`
+	Measure    string             `json:",omitzero"`
 }
 
 func (c *Config) settings(samples int, trained []string) settings {
@@ -112,6 +121,9 @@ func (c *Config) settings(samples int, trained []string) settings {
 		s.Beta1, s.Beta2, s.Eps, s.WeightDecay = o.Beta1, o.Beta2, o.Eps, o.WeightDecay
 	case graph.SGD:
 		s.Rule, s.Momentum, s.Nesterov, s.WeightDecay = "sgd", o.Momentum, o.Nesterov, o.WeightDecay
+	}
+	if c.Measure != nil {
+		s.Measure = c.Measure.Name
 	}
 	if n := c.parts(); n > 1 {
 		s.Accumulate = n

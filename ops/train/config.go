@@ -50,8 +50,10 @@ type Config struct {
 	Seeds   Seeds
 
 	// Validation is predicted after every epoch; the parameters with the
-	// highest mean Dice are kept. nil: no validation, nothing is best.
+	// highest mean Dice, or the best mean of Measure, are kept. nil: no
+	// validation, nothing is best.
 	Validation Source
+	Measure    *Measure  // what is compared then; nil: Dice
 	Select     Selection // which of several masks is validated
 	Patience   Patience  // when to stop early
 
@@ -112,6 +114,10 @@ type Record struct {
 	Loss  float64  `json:"loss"`  // mean over the samples
 	Rate  float64  `json:"rate"`  // of the last step
 	Dice  *float64 `json:"dice,omitempty"`
+	// Measure is what was compared instead of Dice and Score its mean; nil where
+	// it is defined for no sample.
+	Measure string   `json:"measure,omitempty"`
+	Score   *float64 `json:"score,omitempty"`
 	// Skipped counts the steps of the epoch whose gradient overflowed in half
 	// precision; Stopped says that training was ended early after it.
 	Skipped int  `json:"skipped,omitempty"`
@@ -131,7 +137,7 @@ func (c *Config) check(data Source) error {
 	case c.BatchSize < 1:
 		return fmt.Errorf("the batch size is %d, expected at least 1", c.BatchSize)
 	case !(c.Rate > 0) || c.Rate > 1e6:
-		return fmt.Errorf("the learning rate is %g, expected above 0 and at most 1e6", c.Rate)
+		return fmt.Errorf("the learning rate is %g, expected a number above 0 and at most 1e6", c.Rate)
 	case c.Jitter.Min < 0 || c.Jitter.Max < c.Jitter.Min:
 		return fmt.Errorf("the box jitter goes from %d to %d pixels, expected 0 ≤ min ≤ max", c.Jitter.Min, c.Jitter.Max)
 	case c.Resume && c.Dir == "":

@@ -145,8 +145,8 @@ func TestPointsReachTheNetwork(t *testing.T) {
 	defer p.Free()
 	params := b.Place(res.Params)
 	defer params.Free()
-	if dice, _, err := p.meanDice(t.Context(), params, src); err != nil || dice != 1 {
-		t.Errorf("Dice %g, %v", dice, err)
+	if v, _, err := p.validate(t.Context(), params, src, nil); err != nil || v.dice != 1 {
+		t.Errorf("Dice %g, %v", v.dice, err)
 	}
 }
 

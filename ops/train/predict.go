@@ -307,13 +307,3 @@ func row(t *graph.Tensor, k int) []float32 {
 	n := len(t.Data) / t.Dims[0]
 	return append([]float32(nil), t.Data[k*n:(k+1)*n]...)
 }
-
-// meanDice predicts a source and averages the Dice of the selected masks.
-func (p *Predictor) meanDice(ctx context.Context, params *graph.DeviceParams, source Source) (dice float64, device time.Duration, err error) {
-	sum := 0.0
-	device, err = p.predict(ctx, params, source, func(_ int, e *Example, a *Prediction) error {
-		sum += Dice(a.Mask(a.Chosen), e.Target)
-		return nil
-	})
-	return sum / float64(source.Len()), device, err
-}

@@ -24,7 +24,7 @@ type NoDecay struct {
 // of epochs in a row. The zero value never does.
 type Patience struct {
 	Epochs int     `json:",omitzero"`
-	Least  float64 `json:",omitzero"` // gain of mean Dice that counts as better; any gain if 0
+	Least  float64 `json:",omitzero"` // gain of what is compared that counts as better; any gain if 0
 }
 
 // factor is the factor of the learning rate by parameter: that of the last
@@ -82,7 +82,7 @@ func (c *Config) checkRules() error {
 	}
 	for _, g := range c.Groups {
 		if !(g.Factor > 0) || g.Factor > 1e6 {
-			return fmt.Errorf("the learning rate of group %s has the factor %g, expected above 0 and at most 1e6", g.Name, g.Factor)
+			return fmt.Errorf("the learning rate of group %s has the factor %g, expected a number above 0 and at most 1e6", g.Name, g.Factor)
 		}
 	}
 	return c.Optimizer.Check()

@@ -258,9 +258,9 @@ func TestAverageIsWhatIsValidatedAndReturned(t *testing.T) {
 	defer p.Free()
 	placed := b.Place(averaged.Params)
 	defer placed.Free()
-	dice, _, err := p.meanDice(context.Background(), placed, sound(3))
-	if err != nil || dice != *averaged.History[3].Dice {
-		t.Errorf("the average has Dice %g, recorded is %g (%v)", dice, *averaged.History[3].Dice, err)
+	v, _, err := p.validate(context.Background(), placed, sound(3), nil)
+	if err != nil || v.dice != *averaged.History[3].Dice {
+		t.Errorf("the average has Dice %g, recorded is %g (%v)", v.dice, *averaged.History[3].Dice, err)
 	}
 	_, state, _, _, err := func() (*graph.Params, *graph.OptimizerState, progress, bool, error) {
 		cfg.Dir = t.TempDir()

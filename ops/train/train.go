@@ -14,9 +14,9 @@ import (
 // Result is what a run leaves.
 type Result struct {
 	Params    *graph.Params // after the last step; their moving average if one is kept
-	Best      *graph.Params // of the epoch with the highest validation Dice; nil without validation
+	Best      *graph.Params // of the epoch that validation found best; nil without validation
 	BestEpoch int           // from 1
-	BestDice  float64
+	BestDice  float64       // validation Dice of that epoch
 	History   []Record
 	Steps     int
 	Stopped   bool // early, for want of a gain
@@ -252,28 +252,32 @@ func (r *run) endEpoch(ctx context.Context) error {
 	}
 	if r.predict != nil {
 		r.report(Event{Phase: "validating", Epoch: record.Epoch, Step: p.Step})
-		dice, device, err := r.predict.meanDice(ctx, r.step.Averaged(), r.cfg.Validation)
+		found, device, err := r.predict.validate(ctx, r.step.Averaged(), r.cfg.Validation, r.cfg.Measure)
 		r.epoch.add(device, 0)
 		if err != nil {
 			return fmt.Errorf("validation after epoch %d: %w", record.Epoch, err)
 		}
-		record.Dice = &dice
-		if r.best == nil || dice > p.Best {
+		record.Dice = &found.dice
+		if r.cfg.Measure != nil {
+			record.Measure, record.Score = r.cfg.Measure.Name, found.score
+		}
+		compared := r.cfg.Measure.compared(found)
+		if r.best == nil || compared > p.Best {
 			if r.best, err = r.step.Averaged().Host(); err != nil {
 				return err
 			}
-			p.Best, p.BestEpoch = dice, record.Epoch
+			p.Best, p.BestEpoch = compared, record.Epoch
 			if r.cfg.Dir != "" {
 				changed, err := r.trained(r.best)
 				if err != nil {
 					return err
 				}
-				if err := saveBest(r.file(BestFile), changed, record.Epoch, dice); err != nil {
+				if err := saveBest(r.file(BestFile), changed, record.Epoch, found.dice); err != nil {
 					return err
 				}
 			}
 		}
-		record.Stopped = p.tire(r.cfg.Patience, dice)
+		record.Stopped = p.tire(r.cfg.Patience, compared)
 	}
 	p.History = append(p.History, record)
 	p.LossSum, p.Samples, p.Skipped = 0, 0, 0
@@ -304,7 +308,7 @@ func (r *run) result() (*Result, error) {
 	r.whole.add(r.epoch.device, r.epoch.images) // of an epoch that was not ended
 	busy, _ := r.whole.lap(0, 0)
 	return &Result{
-		Busy: busy, Params: params, Best: r.best, BestEpoch: r.progress.BestEpoch, BestDice: r.progress.Best,
+		Busy: busy, Params: params, Best: r.best, BestEpoch: r.progress.BestEpoch, BestDice: r.progress.bestDice(),
 		History: r.progress.History, Steps: r.progress.Step, Stopped: r.progress.Stopped, Unreached: r.step.Unreached(),
 	}, nil
 }

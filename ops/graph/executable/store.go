@@ -29,7 +29,7 @@ const suffix = ".pjrt"
 // Store is a folder of compiled programs.
 type Store struct {
 	Dir   string // "": nothing is kept
-	Limit int64 // bytes; 0 means [Limit]
+	Limit int64  // bytes; 0 means [Limit]
 }
 
 // key names a program by everything its machine code depends on. Every part is preceded by its
