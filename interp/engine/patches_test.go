@@ -1,10 +1,14 @@
 package engine
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/mseg-lang/mseg/models"
+	"github.com/mseg-lang/mseg/models/unet"
 	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/train"
 )
@@ -78,6 +82,125 @@ expect whole.n + windows.n + mirrored.n == 6
 	}
 }
 
+// sees is a model of which only the side of its image is known.
+func sees(side int, fixed ...unet.Intensity) *Model {
+	return &Model{Built: &models.Model{Config: models.Config{Image: side, Intensities: fixed}}}
+}
+
+// A training sees at a place exactly what an evaluation sees there, and both are told the same numbers of the sample, those of all its pixels; beyond its
+// edge lies what the network takes for the mean.
+func TestTrainingSeesWhatEvaluationSees(t *testing.T) {
+	const side = 16
+	x := &examples{rows: [][5]int32{{2}, {5}, {2}}}
+	for k, size := range [][3]int{{37, 22, 1}, {10, 40, 3}, {12, 9, 1}} {
+		s := data.Sample{Width: size[0], Height: size[1], Channels: size[2], Image: make([]uint8, size[0]*size[1]*size[2]), Mask: make([]uint8, size[0]*size[1])}
+		for i := range s.Image {
+			s.Image[i] = uint8(i * (97 + k) % 251)
+		}
+		s.Mask[len(s.Mask)/3] = 1
+		x.samples = append(x.samples, s)
+	}
+	m := sees(side, unet.Intensity{Modality: 5, Mean: 77})
+	drawn := patched{x, picturesOf(x, m), train.Patches{Foreground: 0.5}, side}
+	asked := newWindowed(x, m, train.Sliding{})
+	fresh := func() *train.Example {
+		return &train.Example{Image: make([]float32, side*side*3), Target: make([]uint8, side*side)}
+	}
+	seen := 0
+	for i := range x.samples {
+		for seed := range uint64(30) {
+			a, b := fresh(), fresh()
+			if err := drawn.Fill(i, rand.New(rand.NewPCG(seed, 1)), a); err != nil {
+				t.Fatal(err)
+			}
+			asked.windows = []window{{sample: i, x: a.X, y: a.Y}}
+			if err := asked.Fill(0, nil, b); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(a.Image, b.Image) || !slices.Equal(a.Target, b.Target) || a.Box != b.Box || a.Modality != b.Modality || a.Organ != b.Organ {
+				t.Fatalf("sample %d at %d,%d: training and evaluation see another image", i, a.X, a.Y)
+			}
+			if a.Whole.Mean != b.Whole.Mean || a.Whole.Deviation != b.Whole.Deviation {
+				t.Fatalf("sample %d: training and evaluation are told other numbers", i)
+			}
+			sum := 0.0
+			for p, v := range x.samples[i].Image {
+				if p%x.samples[i].Channels == 0 {
+					sum += float64(v)
+				}
+			}
+			mean := float32(sum / float64(len(x.samples[i].Mask)))
+			if math.Abs(float64(a.Whole.Mean[0]-mean)) > 1e-4 {
+				t.Fatalf("sample %d has the mean %g, told is %g", i, mean, a.Whole.Mean[0])
+			}
+			outside := mean
+			if i == 1 {
+				outside = 77
+			}
+			for p := range side * side {
+				if u, v := a.X+p%side, a.Y+p/side; u < 0 || v < 0 || u >= x.samples[i].Width || v >= x.samples[i].Height {
+					seen++
+					if math.Abs(float64(a.Image[3*p]-outside)) > 1e-4 {
+						t.Fatalf("sample %d: beyond the edge lies %g, expected %g", i, a.Image[3*p], outside)
+					}
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("nothing lay beyond an edge")
+	}
+}
+
+// Validation while parts are learnt measures whole samples: an answer that is right around the target and wrong elsewhere is not a good one.
+func TestValidationMeasuresWholeSamples(t *testing.T) {
+	const side = 8
+	x := &examples{rows: make([][5]int32, 2)}
+	for _, width := range []int{24, 8} {
+		s := data.Sample{Width: width, Height: 8, Channels: 1, Image: make([]uint8, width*8), Mask: make([]uint8, width*8)}
+		for i := range s.Mask {
+			s.Mask[i] = uint8(min(1, max(0, 4-i%width))) // the four columns at the left
+		}
+		x.samples = append(x.samples, s)
+	}
+	m := sees(side)
+	run := m.partially(train.Patches{}, x, train.Config{Validation: x})
+	if !run.cfg.Parts || run.cfg.Measure == nil {
+		t.Fatalf("parts %v, measured %v", run.cfg.Parts, run.cfg.Measure != nil)
+	}
+	answer := func(of func(windowX, column int) float32) float64 {
+		dice, err := run.cfg.Measure(func(yield func(int, *train.Example, *train.Prediction) error) error {
+			for i, w := range run.cfg.Validation.(*windowed).windows {
+				p := &train.Prediction{Masks: make([]float32, side*side), Count: 1}
+				for k := range p.Masks {
+					p.Masks[k] = of(w.x, k%side)
+				}
+				if err := yield(i, nil, p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dice
+	}
+	if got := answer(func(x, column int) float32 { return 3.5 - float32(x+column) }); got != 1 {
+		t.Errorf("right answers have Dice %g", got)
+	}
+	// In the window at the left all is right; those behind it find everything.
+	got := answer(func(x, column int) float32 {
+		if x == 0 {
+			return 3.5 - float32(column)
+		}
+		return 100
+	})
+	if found := 24.0 - 4; got >= 0.75 || got < (2*4/(4+found)+1)/2-0.05 {
+		t.Errorf("right at the left, wrong elsewhere: Dice %g", got)
+	}
+}
+
 func TestPartsThatCannotBe(t *testing.T) {
 	const data = "data all = phantom(patients: 2, slices: 1, size: 48 px, lesions: 1) |> prep(percentile(0 % .. 100 %) |> slices())\n"
 	const last = "eval e = m |> evaluate(all)\nexpect e.dice.mean > 2\n"
@@ -113,7 +236,7 @@ func TestWindowsLieInTheirPlace(t *testing.T) {
 			}
 			x.samples = append(x.samples, sample)
 		}
-		w := newWindowed(x, s, side)
+		w := newWindowed(x, sees(side), s)
 		into := &train.Example{Image: make([]float32, side*side*3), Target: make([]uint8, side*side)}
 		var canvas *train.Canvas
 		for i, at := range w.windows {

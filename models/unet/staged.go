@@ -143,10 +143,10 @@ func (c Staged) Network() graph.Network {
 
 func channelsFirst(x *gx.Node) *gx.Node { return gx.TransposeAllAxes(x, 0, 3, 1, 2) }
 
-// entering brings 0..255 to mean 0 and deviation 1: each image and colour by
+// entering brings 0..255 to mean 0 and deviation 1: each sample and colour by
 // itself, or with the numbers of its modality.
 func (c Staged) entering(s *graph.Scope, in graph.Inputs) *gx.Node {
-	x := graph.InstanceNorm(s, in.Image, instanceNormEps, false)
+	x := standardised(s, in)
 	for _, i := range c.Intensities {
 		fixed := gx.MinScalar(gx.MaxScalar(in.Image, i.Low), i.High)
 		fixed = gx.MulScalar(gx.AddScalar(fixed, -i.Mean), 1/i.Deviation)

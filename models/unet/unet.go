@@ -68,7 +68,7 @@ func (c Config) Validate() error {
 // Network builds the network. The configuration must be valid.
 func (c Config) Network() graph.Network {
 	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
-		x := graph.InstanceNorm(s, in.Image, instanceNormEps, false) // (B,S,S,3), each image and colour standardised
+		x := standardised(s, in) // (B,S,S,3)
 		if c.Prompt == Box {
 			x = gx.Concatenate([]*gx.Node{x, filled(s, in.Box, c.Image)}, -1) // (B,S,S,4)
 		}
@@ -104,6 +104,19 @@ func (c Config) Network() graph.Network {
 		logits := graph.Conv2d(s.In("head"), x, 1, graph.Conv{Kernel: 1}) // (B,S,S,1)
 		return graph.Outputs{Masks: channelsFirst(logits), Gates: gates}  // (B,1,S,S)
 	}
+}
+
+// standardised brings each colour to mean 0 and deviation 1: over the image, or
+// over the sample that the image is a part of.
+func standardised(s *graph.Scope, in graph.Inputs) *gx.Node {
+	if in.Whole == nil {
+		return graph.InstanceNorm(s, in.Image, instanceNormEps, false)
+	}
+	of := func(i int) *gx.Node { // (B,1,1,3)
+		return gx.Reshape(gx.SliceAxis(in.Whole, 1, gx.AxisRange(i, i+1)), -1, 1, 1, in.Image.Shape().Dim(-1))
+	}
+	variance := gx.AddScalar(gx.Square(of(1)), instanceNormEps)
+	return gx.Div(gx.Sub(in.Image, of(0)), gx.Sqrt(variance))
 }
 
 // twice is convolution, norm and activation, two times. The norm takes the

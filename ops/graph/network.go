@@ -8,6 +8,12 @@ type Inputs struct {
 	Modality *Node // (B) int32, row of the modality table
 	Organ    *Node // (B,4) int32: level 1, level 2, level 3 of the taxonomy, row of the task
 
+	// Whole are mean and standard deviation of each colour of the sample that
+	// Image is a part of; nil where Image is the whole sample. A network that
+	// standardises the image by what it holds takes these numbers for it, so that
+	// a place has the same values in every part that shows it.
+	Whole *Node // (B,2,3)
+
 	// Points are prompts beside the box or, where Box is nil, instead of it;
 	// nil: there are none. Only promptable networks look at them.
 	Points *Node // (B,N,2) x,y in pixels of the image

@@ -67,8 +67,13 @@ func draw(r *rand.Rand, limits [2]float64) float64 {
 
 // apply augments an example. The box is taken anew from the moved target, first
 // to last pixel as everywhere; a movement that would leave nothing of a target
-// is not made.
+// is not made. A part of a sample is moved within it.
 func (a Augment) apply(r *rand.Rand, e *Example, side int) {
+	if e.Whole != nil && e.Whole.Channels > 1 {
+		// A part may be grey and what is brought into it not.
+		a.applyTo(r, e, side, nil)
+		return
+	}
 	a.applyTo(r, e, side, planeOf(e.Image))
 }
 
@@ -93,7 +98,9 @@ func (a Augment) applyTo(r *rand.Rand, e *Example, side int, plane []float32) {
 	if plane != nil {
 		image, channels = plane, 1
 	}
-	if m, moves := a.movement(r, side); moves {
+	if m, moves := a.movement(r, side); moves && e.Whole != nil {
+		m.within(e, image, side, channels)
+	} else if moves {
 		target := make([]uint8, len(e.Target))
 		m.nearest(e.Target, target, side)
 		if box, ok := boundingBox(target, side); ok || !slices.ContainsFunc(e.Target, func(v uint8) bool { return v != 0 }) {
@@ -251,4 +258,29 @@ func boundingBox(mask []uint8, side int) (box [4]float32, ok bool) {
 		}
 	}
 	return [4]float32{float32(x0), float32(y0), float32(x1), float32(y1)}, x1 >= 0
+}
+
+// within moves the part that an example shows within its sample: what comes into
+// it is what lies there, not black, as nnU-Net cuts a larger part and then the
+// middle of it when it is turned. Of the target it may leave nothing. image is
+// that of the example, or a channel that stands for all three.
+func (m movement) within(e *Example, image []float32, side, channels int) {
+	p := e.Whole
+	for y := range side {
+		for x := range side {
+			fx, fy := m.at(x, y)
+			ix, iy := int(math.Floor(fx)), int(math.Floor(fy))
+			dx, dy := float32(fx-float64(ix)), float32(fy-float64(iy))
+			ix, iy = ix+e.X, iy+e.Y
+			for c := range channels {
+				top := (1-dx)*p.value(ix, iy, c) + dx*p.value(ix+1, iy, c)
+				bottom := (1-dx)*p.value(ix, iy+1, c) + dx*p.value(ix+1, iy+1, c)
+				image[(y*side+x)*channels+c] = (1-dy)*top + dy*bottom
+			}
+			e.Target[y*side+x] = 0
+			if tx, ty := int(math.Floor(fx+0.5))+e.X, int(math.Floor(fy+0.5))+e.Y; p.holds(tx, ty) {
+				e.Target[y*side+x] = p.Mask[ty*p.Width+tx]
+			}
+		}
+	}
 }

@@ -14,7 +14,11 @@ type Config struct {
 	// Input is the number of values that the network reads in the place of an
 	// image, 0 for an image itself: embeddings that were computed before. The
 	// sources fill them into Example.Image, and images cannot be augmented.
-	Input     int
+	Input int
+	// Parts says that images are parts of samples, whose source sets
+	// Example.Whole. The network is told mean and deviation of the sample
+	// (graph.Inputs.Whole).
+	Parts     bool
 	Epochs    int
 	BatchSize int
 
@@ -52,6 +56,7 @@ type Config struct {
 	// Validation is predicted after every epoch; the parameters with the
 	// highest mean Dice are kept. nil: no validation, nothing is best.
 	Validation Source
+	Measure    Measure   // how its answers are measured; nil means MeanDice
 	Select     Selection // which of several masks is validated
 	Patience   Patience  // when to stop early
 

@@ -125,7 +125,7 @@ func (r *run) portions() iter.Seq[portion] {
 
 // batches starts the feed of the training.
 func (r *run) batches(ctx context.Context, b *graph.Backend) *feed {
-	in := newBatch(r.cfg.BatchSize, r.cfg.Size, r.cfg.Input, r.cfg.Points)
+	in := newBatch(r.cfg.BatchSize, r.cfg.Size, r.cfg.Input, r.cfg.Parts, r.cfg.Points)
 	return ahead(ctx, b, r.portions(), func(ctx context.Context, p portion) (prepared, []graph.Value, error) {
 		if err := r.fill(ctx, in, p.samples, p.epoch); err != nil {
 			return prepared{}, nil, err

@@ -163,7 +163,7 @@ func TestPreparersChangeNothing(t *testing.T) {
 	augment := Augment{FlipHorizontal: 0.5, FlipVertical: 0.5, Rotate: 20, Scale: [2]float64{0.8, 1.2}, Gain: [2]float64{0.8, 1.2}, Gamma: [2]float64{0.8, 1.2}, Noise: 20, Blur: 2}
 	points := Points{Positive: 2, Negative: 1}
 	assemble := func(src Source, workers int) (*batch, error) {
-		in := newBatch(9, side, 0, points)
+		in := newBatch(9, side, 0, false, points)
 		rng := func(i int) *rand.Rand { return graph.Stream(1, fmt.Sprint(i)) }
 		return in, in.fill(context.Background(), src, []int{6, 2, 7, 0, 1, 5, 3}, side, workers, rng, func(_, i int, e *Example) {
 			augment.apply(rng(i), e, side)
@@ -197,7 +197,7 @@ func TestPreparersChangeNothing(t *testing.T) {
 	}
 	// The error is that of the first in the batch, 7, though the fourth, 0, fails before it.
 	failed := make(chan struct{})
-	err = newBatch(9, side, 0, Points{}).fill(context.Background(), sound(8), []int{6, 2, 7, 0}, side, 4, func(int) *rand.Rand { return nil }, func(_, i int, _ *Example) {
+	err = newBatch(9, side, 0, false, Points{}).fill(context.Background(), sound(8), []int{6, 2, 7, 0}, side, 4, func(int) *rand.Rand { return nil }, func(_, i int, _ *Example) {
 		switch i {
 		case 0:
 			defer close(failed)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // Picture is a sample of any size: Width×Height pixels, rows first.
@@ -12,23 +13,80 @@ type Picture struct {
 	Channels      int     // 1 or 3
 	Image         []uint8 // Width·Height·Channels
 	Mask          []uint8 // Width·Height; anything but 0 belongs to the target
+
+	// Mean and Deviation of each colour over the whole picture, grey in all
+	// three (see Measured). Networks standardise parts by them.
+	Mean, Deviation [3]float32
+	// Outside is what there is beyond the edge. nnU-Net fills with the 0 of
+	// standardised images, which is their mean.
+	Outside [3]float32
+}
+
+// Measured sets the numbers that are taken from the pixels: Mean, Deviation (of
+// all pixels, not of a sample of them) and Outside, the mean.
+func (p Picture) Measured() Picture {
+	pixels := float64(p.Width * p.Height)
+	for c := range 3 {
+		if p.Channels == 1 && c > 0 {
+			p.Mean[c], p.Deviation[c] = p.Mean[0], p.Deviation[0]
+			continue
+		}
+		var counts [256]int // whole numbers: the sums do not depend on their order
+		for i := c; i < len(p.Image); i += p.Channels {
+			counts[p.Image[i]]++
+		}
+		sum, squares := 0, 0
+		for v, n := range counts {
+			sum, squares = sum+n*v, squares+n*v*v
+		}
+		mean := float64(sum) / pixels
+		p.Mean[c], p.Deviation[c] = float32(mean), float32(math.Sqrt(max(0, float64(squares)/pixels-mean*mean)))
+	}
+	p.Outside = p.Mean
+	return p
+}
+
+// statistics are what a network is told (graph.Inputs.Whole).
+func (p *Picture) statistics() []float32 {
+	return slices.Concat(p.Mean[:], p.Deviation[:])
+}
+
+// Part makes an example the square of side pixels whose corner lies at (x,y).
+func (p *Picture) Part(x, y, side int, into *Example) {
+	p.Cut(x, y, side, into.Image, into.Target)
+	into.Whole, into.X, into.Y = p, x, y
+	into.Box = [4]float32{}
 }
 
 // Cut writes the square of side pixels whose upper left corner lies at (x,y)
 // into image (side·side·3, grey in all three) and target (side·side). What lies
-// outside of the picture is 0.
-func (p Picture) Cut(x, y, side int, image []float32, target []uint8) {
-	clear(image)
-	clear(target)
-	for v := max(0, -y); v < side && y+v < p.Height; v++ {
-		for u := max(0, -x); u < side && x+u < p.Width; u++ {
-			from, to := (y+v)*p.Width+x+u, v*side+u
+// outside of the picture is Outside, and no target.
+func (p *Picture) Cut(x, y, side int, image []float32, target []uint8) {
+	for v := range side {
+		for u := range side {
+			to := v*side + u
+			copy(image[3*to:3*to+3], p.Outside[:])
+			target[to] = 0
+			if !p.holds(x+u, y+v) {
+				continue
+			}
+			from := (y+v)*p.Width + x + u
 			for c := range 3 {
 				image[3*to+c] = float32(p.Image[p.Channels*from+c%p.Channels])
 			}
 			target[to] = p.Mask[from]
 		}
 	}
+}
+
+func (p *Picture) holds(x, y int) bool { return x >= 0 && y >= 0 && x < p.Width && y < p.Height }
+
+// value of a colour at a place anywhere.
+func (p *Picture) value(x, y, c int) float32 {
+	if !p.holds(x, y) {
+		return p.Outside[c]
+	}
+	return float32(p.Image[p.Channels*(y*p.Width+x)+c%p.Channels])
 }
 
 // Patches draws places of square parts: with the given probability around a

@@ -113,7 +113,7 @@ func TestPointsReachTheNetwork(t *testing.T) {
 	defer p.Free()
 	params := b.Place(res.Params)
 	defer params.Free()
-	if dice, _, err := p.meanDice(t.Context(), params, src); err != nil || dice != 1 {
+	if dice, _, err := p.validate(t.Context(), params, src, nil); err != nil || dice != 1 {
 		t.Errorf("Dice %g, %v", dice, err)
 	}
 }

@@ -97,6 +97,7 @@ type Predictor struct {
 	program     *graph.Program
 	size, batch int
 	input       int // see Config.Input
+	parts       bool
 	points      Points
 	iou, low    bool
 	selection   Selection
@@ -105,9 +106,10 @@ type Predictor struct {
 
 // PredictorConfig says what a network is asked.
 type PredictorConfig struct {
-	Size   int // side of the square images, pixels
-	Input  int // 0, or the number of values that the network reads in the place of each image: see Config.Input
-	Batch  int // samples at a time
+	Size   int  // side of the square images, pixels
+	Input  int  // 0, or the number of values that the network reads in the place of each image: see Config.Input
+	Parts  bool // images are parts of samples: see Config.Parts
+	Batch  int  // samples at a time
 	Select Selection
 	Points Points // prompts beside the box or instead of it
 	Refine Refinement
@@ -136,8 +138,11 @@ func NewPromptedPredictor(b *graph.Backend, net graph.Network, c PredictorConfig
 	if err := c.Refine.Check(); err != nil {
 		return nil, err
 	}
-	p := &Predictor{b: b, size: c.Size, input: c.Input, batch: c.Batch, selection: c.Select, points: c.Points}
+	p := &Predictor{b: b, size: c.Size, input: c.Input, parts: c.Parts, batch: c.Batch, selection: c.Select, points: c.Points}
 	if c.Refine.Rounds > 0 {
+		if c.Parts {
+			return nil, fmt.Errorf("answers to parts of samples cannot be refined: they are shown no prompt")
+		}
 		if c.MaskSide < 1 {
 			return nil, fmt.Errorf("this network takes no mask prompts, so its answers cannot be refined")
 		}
@@ -165,9 +170,9 @@ func NewPromptedPredictor(b *graph.Backend, net graph.Network, c PredictorConfig
 // compile the network for some prompts: masks, then what else there is of
 // quality, masks on the grid of prompts, and gates.
 func (p *Predictor) compile(b *graph.Backend, net graph.Network, points Points) (*graph.Program, error) {
-	program, err := graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(p.batch, p.size, p.input, points),
+	program, err := graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(p.batch, p.size, p.input, p.parts, points),
 		func(s *graph.Scope, in []*graph.Node) []*graph.Node {
-			out := network(s, net, in, p.batch, p.size, points)
+			out := network(s, net, in, p.batch, p.size, p.parts, points)
 			nodes := []*graph.Node{out.Masks}
 			if p.iou = out.IoU != nil; p.iou {
 				nodes = append(nodes, out.IoU)
@@ -208,7 +213,7 @@ func (p *Predictor) predict(ctx context.Context, params *graph.DeviceParams, sou
 	if source.Len() == 0 {
 		return 0, errEmpty
 	}
-	in := newBatch(p.batch, p.size, p.input, p.points)
+	in := newBatch(p.batch, p.size, p.input, p.parts, p.points)
 	batches := ahead(ctx, p.b, p.portions(source.Len()), func(ctx context.Context, part portion) (prepared, []graph.Value, error) {
 		examples, err := p.fill(ctx, in, source, part.samples)
 		return prepared{examples: examples}, in.inputs(p.size, p.input), err
@@ -307,12 +312,28 @@ func row(t *graph.Tensor, k int) []float32 {
 	return append([]float32(nil), t.Data[k*n:(k+1)*n]...)
 }
 
-// meanDice predicts a source and averages the Dice of the selected masks.
-func (p *Predictor) meanDice(ctx context.Context, params *graph.DeviceParams, source Source) (dice float64, device time.Duration, err error) {
-	sum := 0.0
-	device, err = p.predict(ctx, params, source, func(_ int, e *Example, a *Prediction) error {
-		sum += Dice(a.Mask(a.Chosen), e.Target)
+// validate predicts a source and measures the answers: see Config.Measure.
+func (p *Predictor) validate(ctx context.Context, params *graph.DeviceParams, source Source, measure Measure) (dice float64, device time.Duration, err error) {
+	if measure == nil {
+		measure = MeanDice
+	}
+	dice, err = measure(func(yield func(i int, e *Example, a *Prediction) error) (err error) {
+		device, err = p.predict(ctx, params, source, yield)
+		return err
+	})
+	return dice, device, err
+}
+
+// Measure makes one number, 0 to 1, of the answers to all examples of a source,
+// which come in their order.
+type Measure func(answers func(yield func(i int, e *Example, a *Prediction) error) error) (float64, error)
+
+// MeanDice is the mean over the examples of the Dice of the selected masks.
+func MeanDice(answers func(yield func(i int, e *Example, a *Prediction) error) error) (float64, error) {
+	sum, n := 0.0, 0
+	err := answers(func(_ int, e *Example, a *Prediction) error {
+		sum, n = sum+Dice(a.Mask(a.Chosen), e.Target), n+1
 		return nil
 	})
-	return sum / float64(source.Len()), device, err
+	return sum / float64(n), err
 }

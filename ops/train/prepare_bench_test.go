@@ -38,7 +38,7 @@ func BenchmarkPrepare(b *testing.B) {
 	for name, a := range map[string]Augment{"plain": {}, "augmented": all} {
 		for _, workers := range []int{1, 2, 8} {
 			b.Run(fmt.Sprintf("%s/%d", name, workers), func(b *testing.B) {
-				in := newBatch(16, side, 0, Points{})
+				in := newBatch(16, side, 0, false, Points{})
 				samples := make([]int, 16)
 				images := 0
 				for b.Loop() {

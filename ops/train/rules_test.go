@@ -256,7 +256,7 @@ func TestAverageIsWhatIsValidatedAndReturned(t *testing.T) {
 	defer p.Free()
 	placed := b.Place(averaged.Params)
 	defer placed.Free()
-	dice, _, err := p.meanDice(context.Background(), placed, sound(3))
+	dice, _, err := p.validate(context.Background(), placed, sound(3), nil)
 	if err != nil || dice != *averaged.History[3].Dice {
 		t.Errorf("the average has Dice %g, recorded is %g (%v)", dice, *averaged.History[3].Dice, err)
 	}

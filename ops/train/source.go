@@ -31,6 +31,16 @@ type Example struct {
 	// S·S pixels that somebody answered before, or without one of the target.
 	Mask  []float32
 	Guess []uint8
+
+	// Whole is the sample that Image and Target are a part of, its corner at
+	// (X,Y) of it; nil: they are the whole. What a movement brings into the part
+	// is taken from there. Sources of parts set it where Config.Parts is set.
+	Whole *Picture
+	X, Y  int
+
+	// Place says that this is example Place of a batch of Places, from 0. It is
+	// set for the source to read.
+	Place, Places int
 }
 
 // Source gives examples by number.
@@ -60,14 +70,19 @@ type batch struct {
 	points []float32
 	labels []int32
 	mask   []float32
+	whole  []float32 // mean and deviation of the samples that images are parts of
 
 	scratch []Example // one for each worker
 }
 
-func newBatch(count, side, input int, prompts Points) *batch {
+func newBatch(count, side, input int, parts bool, prompts Points) *batch {
 	pixels := side * side
 	if input == 0 {
 		input = pixels * 3
+	}
+	whole := 0
+	if parts {
+		whole = count * 2 * 3
 	}
 	return &batch{
 		names:  make([]string, count),
@@ -80,6 +95,7 @@ func newBatch(count, side, input int, prompts Points) *batch {
 		points: make([]float32, count*prompts.Count()*2),
 		labels: make([]int32, count*prompts.Count()),
 		mask:   make([]float32, count*prompts.Mask.Side*prompts.Mask.Side),
+		whole:  make([]float32, whole),
 	}
 }
 
@@ -105,6 +121,7 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side, wo
 				err = fmt.Errorf("internal fault in preparing sample %d: %v", i, fault)
 			}
 		}()
+		e.Place, e.Places = k, b.n
 		if err := read(&reading, source, i, rng(i), e); err != nil {
 			return err
 		}
@@ -145,7 +162,7 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side, wo
 func read(reading *sync.Mutex, source Source, i int, rng *rand.Rand, e *Example) error {
 	reading.Lock()
 	defer reading.Unlock()
-	e.Points, e.Labels, e.Mask, e.Guess = nil, nil, nil, nil
+	e.Points, e.Labels, e.Mask, e.Guess, e.Whole = nil, nil, nil, nil, nil
 	if err := source.Fill(i, rng, e); err != nil {
 		return fmt.Errorf("sample %d: %w", i, err)
 	}
@@ -158,6 +175,9 @@ func (b *batch) take(k, i, side int, e *Example, change func(k, i int, e *Exampl
 	if len(e.Image) != input || len(e.Target) != pixels {
 		return fmt.Errorf("sample %d (%s) has %d image values and %d target values, an image of %d×%d pixels needs %d and %d",
 			i, e.Name, len(e.Image), len(e.Target), side, side, input, pixels)
+	}
+	if (e.Whole != nil) != (len(b.whole) > 0) {
+		return fmt.Errorf("sample %d (%s): whether examples are parts of samples is said by the configuration, and the source gives others", i, e.Name)
 	}
 	if change != nil {
 		change(k, i, e)
@@ -201,6 +221,9 @@ func (b *batch) put(k, pixels int, e *Example) {
 	if n := len(b.mask) / len(b.weight); n > 0 {
 		copy(b.mask[k*n:], e.Mask)
 	}
+	if e.Whole != nil {
+		copy(b.whole[6*k:6*k+6], e.Whole.statistics())
+	}
 	b.mode[k], b.weight[k], b.names[k] = e.Modality, 1, e.Name
 }
 
@@ -215,12 +238,18 @@ func (b *batch) repeat(k, pixels int) {
 	copy(b.labels[k*n:(k+1)*n], b.labels[:n])
 	n = len(b.mask) / len(b.weight)
 	copy(b.mask[k*n:(k+1)*n], b.mask[:n])
+	if len(b.whole) > 0 {
+		copy(b.whole[6*k:6*k+6], b.whole[:6])
+	}
 	b.mode[k], b.weight[k], b.names[k] = b.mode[0], 0, ""
 }
 
 // shapes are the network's inputs for a batch, in the order of graph.Inputs.
-func shapes(count, side, input int, points Points) []graph.Shape {
+func shapes(count, side, input int, parts bool, points Points) []graph.Shape {
 	s := []graph.Shape{graph.F32(pictures(count, side, input)...), graph.F32(count, 4), graph.I32(count), graph.I32(count, 4)}
+	if parts {
+		s = append(s, graph.F32(count, 2, 3))
+	}
 	if n := points.Count(); n > 0 {
 		s = append(s, graph.F32(count, n, 2), graph.I32(count, n))
 	}
@@ -246,6 +275,9 @@ func (b *batch) inputs(side, input int) []graph.Value {
 		graph.Ints(b.mode, count),
 		graph.Ints(b.organ, count, 4),
 	}
+	if len(b.whole) > 0 {
+		v = append(v, graph.Floats(b.whole, count, 2, 3))
+	}
 	if n := len(b.labels) / count; n > 0 {
 		v = append(v, graph.Floats(b.points, count, n, 2), graph.Ints(b.labels, count, n))
 	}
@@ -257,8 +289,12 @@ func (b *batch) inputs(side, input int) []graph.Value {
 }
 
 // network applies a network to the nodes of shapes and checks its masks.
-func network(s *graph.Scope, net graph.Network, in []*graph.Node, count, side int, points Points) graph.Outputs {
+func network(s *graph.Scope, net graph.Network, in []*graph.Node, count, side int, parts bool, points Points) graph.Outputs {
 	given := graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]}
+	if parts {
+		given.Whole = in[4]
+		in = in[1:]
+	}
 	if points.Count() > 0 {
 		given.Points, given.Labels = in[4], in[5]
 		in = in[2:]
