@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/mseg-lang/mseg/lang/ir"
@@ -190,4 +191,26 @@ func (j *Job) slide(ctx context.Context, b *graph.Backend, m *Model, x *examples
 	params := b.Place(trained)
 	defer params.Free()
 	return p.Predict(ctx, params, from, from.assemble(yield))
+}
+
+// ambiguous says that a network that sees the image alone is to answer one image with different masks; "" if it is not. Experts may be told the task.
+func (x *examples) ambiguous(m *Model) string {
+	if !m.Built.Config.NoPrompt || m.experts() != nil {
+		return ""
+	}
+	tasks, several := map[string]map[string]bool{}, 0
+	for _, s := range x.samples {
+		of := s
+		of.Task = ""
+		if tasks[of.Key()] == nil {
+			tasks[of.Key()] = map[string]bool{}
+		}
+		if tasks[of.Key()][s.Task] = true; len(tasks[of.Key()]) == 2 {
+			several++
+		}
+	}
+	if several == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d images have masks of several tasks, and a network without a prompt cannot know which is meant: it will answer something between them; choose one with where(task == …)", several, len(tasks))
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mseg-lang/mseg/models"
+	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/models/unet"
 	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/train"
@@ -198,6 +199,28 @@ func TestValidationMeasuresWholeSamples(t *testing.T) {
 	})
 	if found := 24.0 - 4; got >= 0.75 || got < (2*4/(4+found)+1)/2-0.05 {
 		t.Errorf("right at the left, wrong elsewhere: Dice %g", got)
+	}
+}
+
+// A network that sees the image alone is told when one image is to be answered by several masks.
+func TestAmbiguousTasks(t *testing.T) {
+	x := &examples{}
+	for _, s := range []data.Sample{{Slice: 1, Task: "CT_Liver"}, {Slice: 1, Task: "CT_Spleen"}, {Slice: 2, Task: "CT_Liver"}, {Slice: 1, Task: "CT_Kidney"}} {
+		x.samples = append(x.samples, s)
+	}
+	alone, prompted, told := sees(8), sees(8), sees(8)
+	alone.Built.Config.NoPrompt, told.Built.Config.NoPrompt = true, true
+	told.Built.Config.Experts = &experts.Config{}
+	if got := x.ambiguous(alone); !strings.HasPrefix(got, "1 of 2 images have masks of several tasks") {
+		t.Errorf("found %q", got)
+	}
+	for name, m := range map[string]*Model{"with a box": prompted, "with experts": told} {
+		if got := x.ambiguous(m); got != "" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if x.samples = x.samples[1:3]; x.ambiguous(alone) != "" {
+		t.Errorf("two images of a task each: %s", x.ambiguous(alone))
 	}
 }
 

@@ -153,6 +153,9 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
+	if text := samples.ambiguous(m); text != "" {
+		j.note("%s", text)
+	}
 	cfg, err := j.trainConfig(n, m, samples.Len())
 	if err != nil {
 		return nil, err
@@ -330,6 +333,7 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 			cfg.Augment.Bias = [2]float64{-255 * i / 2, 255 * i / 2}
 			cfg.Augment.Gamma = [2]float64{1 - i, 1 + i}
 		}
+		cfg.Augment.Probability = a.Num("probability") / 100
 		if err := cfg.Augment.Check(); err != nil {
 			return cfg, at(a.Span, err)
 		}

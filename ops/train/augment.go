@@ -35,6 +35,17 @@ type Augment struct {
 	Gamma          [2]float64 // exponent on the values scaled to 0..1, from U(lo, hi)
 	Noise          float64    // standard deviation of added noise in grey values, from U(0, Noise)
 	Blur           float64    `json:",omitzero"` // standard deviation of a Gaussian blur in pixels, from U(0, Blur)
+
+	// Probability with which each change but the flips, which have their own, is
+	// made to a sample, each by itself; 0: always. nnU-Net makes most changes
+	// to 10 to 25 % of its samples, so that the network sees what it will be
+	// asked about as well.
+	Probability float64 `json:",omitzero"`
+}
+
+// made says whether a change is made. Where all are, nothing is drawn.
+func (a Augment) made(r *rand.Rand) bool {
+	return a.Probability == 0 || r.Float64() < a.Probability
 }
 
 // Check returns an error for parameters that make no sense.
@@ -52,6 +63,9 @@ func (a Augment) Check() error {
 		if c.limit[0] > c.limit[1] || (c.above && on(c.limit) && c.limit[0] <= 0) {
 			return fmt.Errorf("augmentation: %s from %g to %g is not possible", c.name, c.limit[0], c.limit[1])
 		}
+	}
+	if !(a.Probability >= 0 && a.Probability <= 1) {
+		return fmt.Errorf("augmentation: the probability of a change is %g, expected 0 to 1", a.Probability)
 	}
 	if !(a.Rotate >= 0 && a.Noise >= 0 && a.Blur >= 0) {
 		return fmt.Errorf("augmentation: rotation by %g degrees, noise of %g or blur of %g pixels is negative", a.Rotate, a.Noise, a.Blur)
@@ -116,7 +130,7 @@ func (a Augment) applyTo(r *rand.Rand, e *Example, side int, plane []float32) {
 			}
 		}
 	}
-	if a.Blur > 0 {
+	if a.Blur > 0 && a.made(r) {
 		// Before the noise, which an optical system or a reconstruction does not blur.
 		blur(image, side, channels, a.Blur*r.Float64())
 	}
@@ -136,10 +150,10 @@ func (a Augment) movement(r *rand.Rand, side int) (movement, bool) {
 		flipY = -1
 	}
 	angle, scale := 0.0, 1.0
-	if a.Rotate > 0 {
+	if a.Rotate > 0 && a.made(r) {
 		angle = (2*r.Float64() - 1) * a.Rotate * math.Pi / 180
 	}
-	if on(a.Scale) {
+	if on(a.Scale) && a.made(r) {
 		scale = draw(r, a.Scale)
 	}
 	if flipX == 1 && flipY == 1 && angle == 0 && scale == 1 {
@@ -213,16 +227,16 @@ func (a Augment) intensity(r *rand.Rand, from, to []float32) {
 		return
 	}
 	gain, bias, gamma, noise := 1.0, 0.0, 1.0, 0.0
-	if on(a.Gain) {
+	if on(a.Gain) && a.made(r) {
 		gain = draw(r, a.Gain)
 	}
-	if on(a.Bias) {
+	if on(a.Bias) && a.made(r) {
 		bias = draw(r, a.Bias)
 	}
-	if on(a.Gamma) {
+	if on(a.Gamma) && a.made(r) {
 		gamma = draw(r, a.Gamma)
 	}
-	if a.Noise > 0 {
+	if a.Noise > 0 && a.made(r) {
 		noise = a.Noise * r.Float64()
 	}
 	mean := 0.0
