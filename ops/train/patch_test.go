@@ -229,7 +229,7 @@ func TestPartsAreMovedWithinTheirSample(t *testing.T) {
 				a := Augment{FlipHorizontal: 0.5, FlipVertical: 0.5, Rotate: 180, Scale: [2]float64{0.7, 1.4}}
 				e := &Example{Image: make([]float32, side*side*3), Target: make([]uint8, side*side)}
 				p.Part(at[0], at[1], side, e)
-				m, _ := a.movement(rand.New(rand.NewPCG(seed, 1)), side)
+				m, _ := a.movement(rand.New(rand.NewPCG(seed, 1)), side, side)
 				a.apply(rand.New(rand.NewPCG(seed, 1)), e, side)
 				for i := range side * side {
 					fx, fy := m.at(i%side, i/side)
