@@ -19,7 +19,7 @@ type patched struct {
 	*examples
 	pictures []train.Picture
 	patches  train.Patches
-	side     int
+	extent
 }
 
 // picturesOf measures samples as a whole. Beyond their edge lies what the network takes for the mean.
@@ -39,8 +39,8 @@ func picturesOf(x *examples, m *Model) []train.Picture {
 
 func (p patched) Fill(i int, rng *rand.Rand, into *train.Example) error {
 	picture := &p.pictures[i]
-	x, y := p.patches.Draw(rng, *picture, p.side)
-	picture.Part(x, y, p.side, into)
+	x, y := p.patches.Draw(rng, picture, p.width, p.height)
+	picture.Part(x, y, p.width, into)
 	p.describe(i, into)
 	return nil
 }
@@ -74,13 +74,12 @@ var validated = train.Sliding{Overlap: 0.5, Gaussian: true}
 
 // partially trains on parts of the samples.
 func (m *Model) partially(p train.Patches, samples *examples, cfg train.Config) trainingRun {
-	side := m.Built.Config.Image
 	cfg.Parts = true
 	if all, ok := cfg.Validation.(*examples); ok {
 		windows := newWindowed(all, m, validated)
 		cfg.Validation, cfg.Measure = windows, windows.dice
 	}
-	return trainingRun{m.Built.Network, patched{samples, picturesOf(samples, m), p, side}, cfg}
+	return trainingRun{m.Built.Network, patched{samples, picturesOf(samples, m), p, m.extent()}, cfg}
 }
 
 // slidingOf reads how an evaluation sees its samples; nil: the whole at once.
@@ -96,7 +95,7 @@ func slidingOf(n *ir.Node, m *Model) (*train.Sliding, error) {
 	return out, at(s.Span, out.Check())
 }
 
-// window is one question to the network: a square of a sample, maybe turned around.
+// window is one question to the network: a part of a sample, maybe turned around.
 type window struct {
 	sample, x, y     int
 	mirrorX, mirrorY bool
@@ -107,16 +106,15 @@ type windowed struct {
 	*examples
 	train.Sliding
 	pictures []train.Picture
-	side     int
-	windows  []window
+	extent
+	windows []window
 }
 
 func newWindowed(x *examples, m *Model, s train.Sliding) *windowed {
-	side := m.Built.Config.Image
-	w := &windowed{examples: x, Sliding: s, pictures: picturesOf(x, m), side: side}
+	w := &windowed{examples: x, Sliding: s, pictures: picturesOf(x, m), extent: m.extent()}
 	for i, sample := range x.samples {
-		for _, top := range s.Steps(sample.Height, side) {
-			for _, left := range s.Steps(sample.Width, side) {
+		for _, top := range s.Steps(sample.Height, w.height) {
+			for _, left := range s.Steps(sample.Width, w.width) {
 				for _, m := range s.Mirrors() {
 					w.windows = append(w.windows, window{i, left, top, m.X, m.Y})
 				}
@@ -130,9 +128,9 @@ func (w *windowed) Len() int { return len(w.windows) }
 
 func (w *windowed) Fill(i int, _ *rand.Rand, into *train.Example) error {
 	at := w.windows[i]
-	w.pictures[at.sample].Part(at.x, at.y, w.side, into)
-	train.Mirrored(into.Image, w.side, 3, at.mirrorX, at.mirrorY)
-	train.Mirrored(into.Target, w.side, 1, at.mirrorX, at.mirrorY)
+	w.pictures[at.sample].Part(at.x, at.y, w.width, into)
+	train.Mirrored(into.Image, w.width, 3, at.mirrorX, at.mirrorY)
+	train.Mirrored(into.Target, w.width, 1, at.mirrorX, at.mirrorY)
 	w.describe(at.sample, into)
 	return nil
 }
@@ -143,10 +141,10 @@ func (w *windowed) assemble(yield func(sample int, mask []uint8)) func(i int, _ 
 	return func(i int, _ *train.Example, a *train.Prediction) error {
 		at := w.windows[i]
 		if canvas == nil {
-			canvas = w.NewCanvas(w.samples[at.sample].Width, w.samples[at.sample].Height, w.side)
+			canvas = w.NewCanvas(w.samples[at.sample].Width, w.samples[at.sample].Height, w.width, w.height)
 		}
 		logits := a.Mask(0)
-		train.Mirrored(logits, w.side, 1, at.mirrorX, at.mirrorY)
+		train.Mirrored(logits, w.width, 1, at.mirrorX, at.mirrorY)
 		canvas.Add(at.x, at.y, logits)
 		if i+1 == len(w.windows) || w.windows[i+1].sample != at.sample {
 			yield(at.sample, canvas.Mask())
@@ -179,7 +177,7 @@ func overlap(a, b []uint8) float64 {
 // slide answers every sample by moving the network over it, and hands out its mask.
 func (j *Job) slide(ctx context.Context, b *graph.Backend, m *Model, x *examples, s train.Sliding, batch int, yield func(i int, mask []uint8)) error {
 	from := newWindowed(x, m, s)
-	p, err := train.NewPromptedPredictor(b, m.Built.Network, train.PredictorConfig{Size: from.side, Parts: true, Batch: min(batch, from.Len()), Select: train.SelectFirst})
+	p, err := train.NewPromptedPredictor(b, m.Built.Network, train.PredictorConfig{Size: from.width, Height: from.height, Parts: true, Batch: min(batch, from.Len()), Select: train.SelectFirst})
 	if err != nil {
 		return err
 	}

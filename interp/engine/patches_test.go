@@ -102,7 +102,7 @@ func TestTrainingSeesWhatEvaluationSees(t *testing.T) {
 		x.samples = append(x.samples, s)
 	}
 	m := sees(side, unet.Intensity{Modality: 5, Mean: 77})
-	drawn := patched{x, picturesOf(x, m), train.Patches{Foreground: 0.5}, side}
+	drawn := patched{x, picturesOf(x, m), train.Patches{Foreground: 0.5}, m.extent()}
 	asked := newWindowed(x, m, train.Sliding{})
 	fresh := func() *train.Example {
 		return &train.Example{Image: make([]float32, side*side*3), Target: make([]uint8, side*side)}
@@ -264,7 +264,7 @@ func TestWindowsLieInTheirPlace(t *testing.T) {
 		var canvas *train.Canvas
 		for i, at := range w.windows {
 			if i == 0 || w.windows[i-1].sample != at.sample {
-				canvas = s.NewCanvas(x.samples[at.sample].Width, x.samples[at.sample].Height, side)
+				canvas = s.NewCanvas(x.samples[at.sample].Width, x.samples[at.sample].Height, side, side)
 			}
 			if err := w.Fill(i, nil, into); err != nil {
 				t.Fatal(err)

@@ -124,13 +124,13 @@ func (c Staged) padded() []int {
 	return size
 }
 
-// Network builds the network of a square image. The configuration must be valid
+// Network builds the network of a flat image. The configuration must be valid
 // and have two spatial axes.
 func (c Staged) Network() graph.Network {
 	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 		x := c.entering(s, in) // (B,S,S,3), standardised
 		if c.Prompt == Box {
-			x = gx.Concatenate([]*gx.Node{x, filled(s, in.Box, c.Size[0])}, -1) // (B,S,S,4)
+			x = gx.Concatenate([]*gx.Node{x, filled(s, in.Box, c.Size[0], c.Size[1])}, -1) // (B,S,S,4)
 		}
 		answers, gates := c.Answers(s, in, x)
 		out := graph.Outputs{Masks: channelsFirst(answers[0]), Gates: gates}

@@ -61,7 +61,7 @@ func TestCanvasIsTheWeightedMean(t *testing.T) {
 	for _, s := range []Sliding{{Overlap: 0.5, Gaussian: true}, {Overlap: 0.3}} {
 		for _, size := range [][2]int{{13, 9}, {8, 8}, {5, 20}} {
 			const side = 8
-			c := s.NewCanvas(size[0], size[1], side)
+			c := s.NewCanvas(size[0], size[1], side, side)
 			sum, weight := map[[2]int]float64{}, map[[2]int]float64{}
 			for _, y := range s.Steps(size[1], side) {
 				for _, x := range s.Steps(size[0], side) {
@@ -136,7 +136,7 @@ func TestPatchesAreDrawn(t *testing.T) {
 	image, target := make([]float32, side*side*3), make([]uint8, side*side)
 	hits := func(p Patches) (share float64) {
 		for i := range 4000 {
-			x, y := p.Draw(rand.New(rand.NewPCG(7, uint64(i))), picture, side)
+			x, y := p.Draw(rand.New(rand.NewPCG(7, uint64(i))), &picture, side, side)
 			if x < 0 || y < 0 || x > 40-side || y > 30-side {
 				t.Fatalf("a part begins at %d,%d", x, y)
 			}
@@ -157,8 +157,8 @@ func TestPatchesAreDrawn(t *testing.T) {
 	if got, want := hits(Patches{Foreground: 0.5}), 0.5+0.5*4.0/25*5/15; math.Abs(got-want) > 0.03 {
 		t.Errorf("the mask is in %.3f of the parts, want %.3f", got, want)
 	}
-	x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(7, 3)), picture, side)
-	if x2, y2 := (Patches{Foreground: 0.5}).Draw(rand.New(rand.NewPCG(7, 3)), picture, side); x != x2 || y != y2 {
+	x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(7, 3)), &picture, side, side)
+	if x2, y2 := (Patches{Foreground: 0.5}).Draw(rand.New(rand.NewPCG(7, 3)), &picture, side, side); x != x2 || y != y2 {
 		t.Error("the same numbers give another part")
 	}
 }
@@ -170,7 +170,7 @@ func TestCutReachesOverTheEdge(t *testing.T) {
 		p.Image[i] = uint8(i + 1)
 	}
 	for seed := range uint64(50) {
-		x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(seed, 0)), p, 5)
+		x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(seed, 0)), &p, 5, 5)
 		image, target := make([]float32, 75), make([]uint8, 25)
 		for i := range image {
 			image[i] = -1 // what was there before must go
