@@ -41,7 +41,7 @@ func TestPartsOfSamples(t *testing.T) {
 		t.Errorf("%d epochs", len(m.History))
 	}
 	plans := e.NetworkPlans(p)
-	if len(plans) != 1 || !strings.Contains(plans[0].Text, "sees parts of") {
+	if len(plans) != 1 || !strings.Contains(plans[0].Text, "sees parts ") {
 		t.Errorf("plans: %+v", plans)
 	}
 }
@@ -83,8 +83,8 @@ expect whole.n + windows.n + mirrored.n == 6
 	}
 }
 
-// sees is a model of which only the side of its image is known.
-func sees(side int, fixed ...unet.Intensity) *Model {
+// seeing is a model of which only the side of its image is known.
+func seeing(side int, fixed ...unet.Intensity) *Model {
 	return &Model{Built: &models.Model{Config: models.Config{Image: side, Intensities: fixed}}}
 }
 
@@ -101,7 +101,7 @@ func TestTrainingSeesWhatEvaluationSees(t *testing.T) {
 		s.Mask[len(s.Mask)/3] = 1
 		x.samples = append(x.samples, s)
 	}
-	m := sees(side, unet.Intensity{Modality: 5, Mean: 77})
+	m := seeing(side, unet.Intensity{Modality: 5, Mean: 77})
 	drawn := patched{x, picturesOf(x, m), train.Patches{Foreground: 0.5}, m.extent()}
 	asked := newWindowed(x, m, train.Sliding{})
 	fresh := func() *train.Example {
@@ -164,7 +164,7 @@ func TestValidationMeasuresWholeSamples(t *testing.T) {
 		}
 		x.samples = append(x.samples, s)
 	}
-	m := sees(side)
+	m := seeing(side)
 	run := m.partially(train.Patches{}, x, train.Config{Validation: x})
 	if !run.cfg.Parts || run.cfg.Measure == nil {
 		t.Fatalf("parts %v, measured %v", run.cfg.Parts, run.cfg.Measure != nil)
@@ -208,7 +208,7 @@ func TestAmbiguousTasks(t *testing.T) {
 	for _, s := range []data.Sample{{Slice: 1, Task: "CT_Liver"}, {Slice: 1, Task: "CT_Spleen"}, {Slice: 2, Task: "CT_Liver"}, {Slice: 1, Task: "CT_Kidney"}} {
 		x.samples = append(x.samples, s)
 	}
-	alone, prompted, told := sees(8), sees(8), sees(8)
+	alone, prompted, told := seeing(8), seeing(8), seeing(8)
 	alone.Built.Config.NoPrompt, told.Built.Config.NoPrompt = true, true
 	told.Built.Config.Experts = &experts.Config{}
 	if got := x.ambiguous(alone); !strings.HasPrefix(got, "1 of 2 images have masks of several tasks") {
@@ -246,41 +246,44 @@ func TestPartsThatCannotBe(t *testing.T) {
 }
 
 // Windows and what is blended from them lie where they should: a network that answers each pixel by its own value gives the picture back, of whatever
-// shape it is.
+// shape both are.
 func TestWindowsLieInTheirPlace(t *testing.T) {
-	const side = 16
 	for _, s := range []train.Sliding{{Overlap: 0.5, Gaussian: true, Mirror: true}, {Overlap: 0.2}} {
-		x := &examples{rows: make([][5]int32, 3)}
-		for _, size := range [][2]int{{37, 22}, {10, 40}, {16, 16}} {
-			sample := data.Sample{Width: size[0], Height: size[1], Channels: 1, Image: make([]uint8, size[0]*size[1]), Mask: make([]uint8, size[0]*size[1])}
-			for i := range sample.Image {
-				sample.Image[i] = uint8(i * 97 % 251)
-				sample.Mask[i] = sample.Image[i] / 128
+		for _, sees := range []extent{{16, 16}, {16, 8}, {8, 20}} {
+			x := &examples{rows: make([][5]int32, 3)}
+			for _, size := range [][2]int{{37, 22}, {10, 40}, {16, 16}} {
+				sample := data.Sample{Width: size[0], Height: size[1], Channels: 1, Image: make([]uint8, size[0]*size[1]), Mask: make([]uint8, size[0]*size[1])}
+				for i := range sample.Image {
+					sample.Image[i] = uint8(i * 97 % 251)
+					sample.Mask[i] = sample.Image[i] / 128
+				}
+				x.samples = append(x.samples, sample)
 			}
-			x.samples = append(x.samples, sample)
-		}
-		w := newWindowed(x, sees(side), s)
-		into := &train.Example{Image: make([]float32, side*side*3), Target: make([]uint8, side*side)}
-		var canvas *train.Canvas
-		for i, at := range w.windows {
-			if i == 0 || w.windows[i-1].sample != at.sample {
-				canvas = s.NewCanvas(x.samples[at.sample].Width, x.samples[at.sample].Height, side, side)
-			}
-			if err := w.Fill(i, nil, into); err != nil {
-				t.Fatal(err)
-			}
-			logits := make([]float32, side*side)
-			for p := range logits {
-				logits[p] = into.Image[3*p] - 127.5
-				if (logits[p] > 0) != (into.Target[p] != 0) {
-					t.Fatalf("window %+v: image and target are not turned alike", at)
+			m := seeing(sees.width)
+			m.Built.Config.Height = sees.height
+			w := newWindowed(x, m, s)
+			into := &train.Example{Image: make([]float32, sees.width*sees.height*3), Target: make([]uint8, sees.width*sees.height)}
+			got := make([][]uint8, 3)
+			answer := w.assemble(func(sample int, mask []uint8) { got[sample] = mask })
+			for i, at := range w.windows {
+				if err := w.Fill(i, nil, into); err != nil {
+					t.Fatal(err)
+				}
+				logits := make([]float32, sees.width*sees.height)
+				picture := w.pictures[at.sample]
+				for p := range logits {
+					logits[p] = into.Image[3*p] - 127.5
+					if into.Image[3*p] != picture.Outside[0] && (logits[p] > 0) != (into.Target[p] != 0) {
+						t.Fatalf("window %+v: image and target are not turned alike", at)
+					}
+				}
+				if err := answer(i, into, &train.Prediction{Masks: logits, Count: 1}); err != nil {
+					t.Fatal(err)
 				}
 			}
-			train.Mirrored(logits, side, 1, at.mirrorX, at.mirrorY)
-			canvas.Add(at.x, at.y, logits)
-			if i+1 == len(w.windows) || w.windows[i+1].sample != at.sample {
-				if !slices.Equal(canvas.Mask(), x.samples[at.sample].Mask) {
-					t.Errorf("%+v, sample of %d×%d px: the answers do not make up the picture", s, x.samples[at.sample].Width, x.samples[at.sample].Height)
+			for i, sample := range x.samples {
+				if !slices.Equal(got[i], sample.Mask) {
+					t.Errorf("%+v, windows of %s, sample of %d×%d px: the answers do not make up the picture", s, sees, sample.Width, sample.Height)
 				}
 			}
 		}
