@@ -1,7 +1,8 @@
 package graph
 
 // Inputs is one batch as a segmentation network sees it. S is the side of the
-// square image in pixels, B the batch size.
+// square image in pixels, B the batch size. For networks whose images need not be
+// square (S,S) stands for (H,W).
 type Inputs struct {
 	Image    *Node // (B,S,S,3), values 0..255
 	Box      *Node // (B,4) box prompt x0,y0,x1,y1 in pixels of the image

@@ -37,10 +37,6 @@ type Example struct {
 	// is taken from there. Sources of parts set it where Config.Parts is set.
 	Whole *Picture
 	X, Y  int
-
-	// Place says that this is example Place of a batch of Places, from 0. It is
-	// set for the source to read.
-	Place, Places int
 }
 
 // Source gives examples by number.
@@ -119,7 +115,6 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, workers 
 				err = fmt.Errorf("internal fault in preparing sample %d: %v", i, fault)
 			}
 		}()
-		e.Place, e.Places = k, b.n
 		if err := read(&reading, source, i, rng(i), e); err != nil {
 			return err
 		}
