@@ -30,8 +30,9 @@ type Architecture struct {
 	Doc   string // one sentence
 	Image int    // default side of the image in pixels
 
-	build func(a *Architecture, cfg Config) (*Model, error)
-	part  func(name string) string
+	build       func(a *Architecture, cfg Config) (*Model, error)
+	rectangular bool // images need not be square
+	part        func(name string) string
 }
 
 // architectures in the order in which they are listed to users.
@@ -77,7 +78,7 @@ var architectures = []*Architecture{
 		Doc: "SAM's encoder in one of its sizes with a convolutional decoder, one mask; the box prompt is a channel of the decoder.",
 	},
 	{
-		Name: "unet", Image: 256, build: plainUNet, part: unetPart,
+		Name: "unet", Image: 256, build: plainUNet, part: unetPart, rectangular: true,
 		Doc: "Plain U-Net with instance norm, one mask; the box prompt is a fourth input channel.",
 	},
 	{
@@ -85,11 +86,11 @@ var architectures = []*Architecture{
 		Doc: "A network that a script has written; one mask.",
 	},
 	{
-		Name: "residual_unet", Image: 256, build: residualUNet, part: unetPart,
+		Name: "residual_unet", Image: 256, build: residualUNet, part: unetPart, rectangular: true,
 		Doc: "Residual U-Net: nnU-Net's residual encoder, one mask; the box prompt is a fourth input channel.",
 	},
 	{
-		Name: "nnunet", build: plannedUNet, part: unetPart,
+		Name: "nnunet", build: plannedUNet, part: unetPart, rectangular: true,
 		Doc: "A U-Net whose stages nnU-Net's rules decided from the data, one mask; the box prompt is a fourth input channel.",
 	},
 }
@@ -207,7 +208,7 @@ func vitPart(name string) string {
 // plainUNet: 16 channels and five levels unless told otherwise.
 func plainUNet(a *Architecture, cfg Config) (*Model, error) {
 	cfg = unetDefaults(cfg)
-	c := unet.Config{Image: cfg.Image, Base: cfg.Base, Depth: cfg.Levels, Prompt: unetPrompt(cfg), Experts: cfg.Experts}
+	c := unet.Config{Image: cfg.Image, Height: cfg.Height, Base: cfg.Base, Depth: cfg.Levels, Prompt: unetPrompt(cfg), Experts: cfg.Experts}
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -230,6 +231,7 @@ func residualUNet(a *Architecture, cfg Config) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Size = cfg.size()
 	c.Residual, c.Encoder = true, cfg.Convolutions[:cfg.Levels]
 	return staged(a, cfg, c)
 }
@@ -239,7 +241,7 @@ func plannedUNet(a *Architecture, cfg Config) (*Model, error) {
 	if cfg.Plan == nil {
 		return nil, fmt.Errorf("it is decided from data; nothing was planned")
 	}
-	c := cfg.Plan.Staged([]int{cfg.Image, cfg.Image})
+	c := cfg.Plan.Staged(cfg.size())
 	c.Intensities = cfg.Intensities
 	return staged(a, cfg, c)
 }
@@ -250,6 +252,14 @@ func staged(a *Architecture, cfg Config, c unet.Staged) (*Model, error) {
 		return nil, err
 	}
 	return &Model{Architecture: a, Config: cfg, Network: c.Network(), Masks: 1, Blocks: adapted(cfg.Experts, len(c.Features))}, nil
+}
+
+// size of the image along its axes, rows first.
+func (cfg Config) size() []int {
+	if cfg.Height > 0 {
+		return []int{cfg.Height, cfg.Image}
+	}
+	return []int{cfg.Image, cfg.Image}
 }
 
 func unetDefaults(cfg Config) Config {

@@ -29,7 +29,8 @@ import (
 // the architecture's defaults.
 type Config struct {
 	Architecture string
-	Image        int             // side of the square image in pixels
+	Image        int             // side of the square image, or width of another, in pixels
+	Height       int             // U-Nets: of an image that is not square; 0: it is
 	Patch        int             // side of a patch in pixels; 0: the architecture's own
 	Experts      *experts.Config // adapts the blocks of the encoder, or the levels of a U-Net's; nil: none
 
@@ -73,11 +74,21 @@ func Build(cfg Config) (*Model, error) {
 	if cfg.Image == 0 {
 		cfg.Image = a.Image
 	}
+	if cfg.Height == cfg.Image {
+		cfg.Height = 0
+	}
+	if cfg.Height != 0 && (cfg.Height < 0 || !a.rectangular) {
+		return nil, fmt.Errorf("model %s: images of %d×%d px are not possible; U-Nets alone take images that are not square", a.Name, cfg.Image, cfg.Height)
+	}
 	m, err := a.build(a, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", a.Name, err)
 	}
-	m.Parameters, err = graph.Declare(InputShapes(1, m.Config.Image), Flat(func(s *graph.Scope, in graph.Inputs) graph.Outputs {
+	shapes := InputShapes(1, m.Config.Image)
+	if h := m.Config.Height; h > 0 {
+		shapes[0] = graph.F32(1, h, m.Config.Image, 3)
+	}
+	m.Parameters, err = graph.Declare(shapes, Flat(func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 		out := m.Network(s, in)
 		m.Quality = out.IoU != nil
 		return out

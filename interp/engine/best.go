@@ -10,7 +10,7 @@ import (
 )
 
 // validationMeasure is what `keep: best(metric)` compares, for the validation data of a training; nil for Dice, which the trainer knows. Masks are compared as an
-// evaluation would, with the rule for empty ones that evaluations have, at the size in which the network sees them. Free ends its use.
+// evaluation would, with the rule for empty ones that evaluations have, at the size of the prepared sample. Free ends its use.
 func validationMeasure(keep *ir.Node, val *examples) (m *train.Measure, free func(), err error) {
 	free = func() {}
 	n := keep.Node("metric")
@@ -27,7 +27,7 @@ func validationMeasure(keep *ir.Node, val *examples) (m *train.Measure, free fun
 		free = own.free
 		side, m.Name = ownDefinition(n).Better, n.Label
 		m.Of = func(ctx context.Context, i int, mask, reference []uint8) (float64, error) {
-			r, err := own.measure(ctx, maskLike(mask, val, i), maskLike(reference, val, i))
+			r, err := own.measure(ctx, maskOf(mask, val.samples[i]), maskOf(reference, val.samples[i]))
 			return r.Value, err
 		}
 	} else {
@@ -39,7 +39,7 @@ func validationMeasure(keep *ir.Node, val *examples) (m *train.Measure, free fun
 		side, m.Name = definition.Better, spec.String()
 		var ws metric.Workspace
 		m.Of = func(_ context.Context, i int, mask, reference []uint8) (float64, error) {
-			r, err := ws.Compute(nil, maskLike(mask, val, i), maskLike(reference, val, i), []metric.Spec{spec}, metric.Worst)
+			r, err := ws.Compute(nil, maskOf(mask, val.samples[i]), maskOf(reference, val.samples[i]), []metric.Spec{spec}, metric.Worst)
 			if err != nil {
 				return 0, err
 			}
@@ -63,15 +63,4 @@ func scoreText(r *train.Record) string {
 		return ", " + r.Measure + " not defined"
 	}
 	return fmt.Sprintf(", %s %.4f", r.Measure, *r.Score)
-}
-
-// maskLike is a square mask at the size of the network, with the spacing of a sample.
-func maskLike(px []uint8, x *examples, i int) metric.Mask {
-	side := 1
-	for side*side < len(px) {
-		side++
-	}
-	s := x.samples[i]
-	s.Width, s.Height = side, side
-	return maskOf(px, s)
 }

@@ -270,7 +270,7 @@ func runGates(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
-	p, err := train.NewPredictor(be, m.Built.Network, m.Built.Config.Image, min(n.Int("batch"), x.Len()), train.SelectFirst)
+	p, err := train.NewPromptedPredictor(be, m.Built.Network, train.PredictorConfig{Size: m.Built.Config.Image, Height: m.Built.Config.Height, Batch: min(n.Int("batch"), x.Len()), Select: train.SelectFirst})
 	if err != nil {
 		return nil, err
 	}

@@ -263,7 +263,7 @@ func (m *Model) text() (string, error) {
 		return "", err
 	}
 	rows := [][]string{
-		{"architecture", fmt.Sprintf("%s, %d px", m.Built.Architecture.Name, m.Built.Config.Image)},
+		{"architecture", fmt.Sprintf("%s, %s", m.Built.Architecture.Name, m.extent())},
 		{"parameters", fmt.Sprintf("%.0f", all)},
 		{"trainable", fmt.Sprintf("%.0f (%s)", changed, strings.Join(m.Groups, ", "))},
 	}

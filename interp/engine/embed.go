@@ -113,7 +113,7 @@ func (j *Job) trainingSources(ctx context.Context, b *graph.Backend, m *Model, s
 // predictor reads embeddings where all of them are in the store, where the model was made by training on them, so that others like it
 // will be evaluated, or where answers are refined, which asks for each of them several times; elsewhere it runs the whole network.
 func (j *Job) predictor(ctx context.Context, b *graph.Backend, m *Model, x *examples, source train.Source, c train.PredictorConfig) (*train.Predictor, train.Source, error) {
-	c.Size, c.MaskSide = m.Built.Config.Image, m.Built.MaskSide
+	c.Size, c.Height, c.MaskSide = m.Built.Config.Image, m.Built.Config.Height, m.Built.MaskSide
 	if h := m.Built.Halves; h != nil {
 		keeps, err := m.keepsEncoder()
 		if err != nil {

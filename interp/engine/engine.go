@@ -164,6 +164,12 @@ func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 	if (n.Op == "train" || n.Op == "finetune") && dropsInBlocks(n.Node("model")) {
 		version += ", not on embeddings that nothing was dropped from"
 	}
+	if (n.Op == "train" || n.Op == "finetune") && n.Node("sampling") != nil || (n.Op == "predict" || n.Op == "evaluate") && n.Node("inference") != nil {
+		version += ", samples standardised before they are cut"
+	}
+	if n.Op == "nnunet" && !n.Flag("box") {
+		version += ", patches as planned"
+	}
 	if n.Op == "evaluate" && slices.ContainsFunc(n.Items("metrics"), isOwn) {
 		version += ", own metrics in float64"
 	}

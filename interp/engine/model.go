@@ -116,7 +116,7 @@ var architectures = map[string]func(n *ir.Node) models.Config{
 // preset reads what can be set on an architecture; arguments that its builtin does not have are 0.
 func preset(arch string) func(n *ir.Node) models.Config {
 	return func(n *ir.Node) models.Config {
-		return models.Config{Architecture: arch, Image: n.Int("image"), Patch: n.Int("patch"), Base: n.Int("base"), Levels: n.Int("depth")}
+		return models.Config{Architecture: arch, Image: n.Int("image"), Height: n.Int("height"), Patch: n.Int("patch"), Base: n.Int("base"), Levels: n.Int("depth")}
 	}
 }
 

@@ -20,8 +20,9 @@ func init() {
 
 // plannedNetwork is the artefact of an nnunet: what was decided. It is kept, so that the samples are read once.
 type plannedNetwork struct {
-	Image       int              `json:"image"`           // px
-	Parts       bool             `json:"parts,omitempty"` // samples are larger or of different sizes: the network sees parts of them
+	Image       int              `json:"image"`            // px, its width where it is not square
+	Height      int              `json:"height,omitempty"` // px, of one that is not
+	Parts       bool             `json:"parts,omitempty"`  // samples are larger or of different sizes: the network sees parts of them
 	Plan        unet.Plan        `json:"plan"`
 	Intensities []unet.Intensity `json:"intensities,omitempty"`
 }
@@ -43,17 +44,19 @@ func runNNUNet(ctx context.Context, j *Job, w *store.Writer) (map[string]any, er
 	}
 	memory, _ := n.Arg("memory").(ir.Number)
 	kib, _ := types.Canonical(memory.V, memory.Unit)
-	residual, side := n.Flag("residual"), oneSide(d)
-	out := plannedNetwork{Image: side, Intensities: j.intensities(d)}
+	residual, size := n.Flag("residual"), oneSize(d)
+	out := plannedNetwork{Intensities: j.intensities(d)}
 	if out.Plan, err = unet.PlanFor(print, unet.RulesFor(len(print.Shape), residual), residual, kib/(1<<20)); err != nil {
 		return nil, at(span, err)
 	}
-	// Networks are square: of a patch that is not, the shorter side.
-	if p := min(out.Plan.Patch[0], out.Plan.Patch[1]); p < side || side == 0 {
-		if out.Image, out.Parts = p, true; n.Flag("box") {
-			return nil, fault(span, "the plan is to see images of %d×%d px in parts of %d px, and a box would tell where in them the target lies; write box: false with sampling: patches() in the training and inference: sliding() in the evaluation, or resize(%d px) in the prep, or give more memory",
-				print.Shape[1], print.Shape[0], p, p)
+	if patch := (extent{out.Plan.Patch[1], out.Plan.Patch[0]}); patch.width < size.width || patch.height < size.height || size == (extent{}) {
+		if size, out.Parts = patch, true; n.Flag("box") {
+			return nil, fault(span, "the plan is to see images of %d×%d px in parts of %s, and a box would tell where in them the target lies; write box: false with sampling: patches() in the training and inference: sliding() in the evaluation, or resize(%d px) in the prep, or give more memory",
+				print.Shape[1], print.Shape[0], patch, min(patch.width, patch.height))
 		}
+	}
+	if out.Image = size.width; !size.square() {
+		out.Height = size.height
 	}
 	text := j.planText(out, n.Flag("deep"))
 	j.note("%s", text)
@@ -66,17 +69,18 @@ func loadNNUNet(_ context.Context, j *Job, a *store.Artefact) (any, error) {
 		return nil, err
 	}
 	n := j.Node
-	return j.model(n, models.Config{Architecture: "nnunet", Image: p.Image, Plan: &p.Plan, Intensities: p.Intensities, Deep: n.Flag("deep"), NoPrompt: !n.Flag("box")})
+	return j.model(n, models.Config{Architecture: "nnunet", Image: p.Image, Height: p.Height, Plan: &p.Plan, Intensities: p.Intensities, Deep: n.Flag("deep"), NoPrompt: !n.Flag("box")})
 }
 
-// oneSide is the side of the samples if all are squares of one size, else 0.
-func oneSide(d *Data) int {
+// oneSize is the size of the samples if all have the same, else nothing.
+func oneSize(d *Data) extent {
+	size := extent{d.Samples[0].Width, d.Samples[0].Height}
 	for _, s := range d.Samples {
-		if s.Width != d.Samples[0].Width || s.Height != s.Width {
-			return 0
+		if (extent{s.Width, s.Height}) != size {
+			return extent{}
 		}
 	}
-	return d.Samples[0].Width
+	return size
 }
 
 // fingerprint is what nnU-Net's rules look at.
@@ -181,7 +185,11 @@ func intensityOf(counts *[256]int) (unet.Intensity, bool) {
 func (e *Engine) planText(p plannedNetwork, deep bool) string {
 	parts := []string{p.Plan.String()}
 	if p.Parts {
-		parts = append(parts, fmt.Sprintf("sees parts of %d px: train with sampling: patches(), evaluate with inference: sliding()", p.Image))
+		size := fmt.Sprintf("of %d px", p.Image)
+		if p.Height > 0 {
+			size = fmt.Sprintf("%d px wide and %d px high", p.Image, p.Height)
+		}
+		parts = append(parts, fmt.Sprintf("sees parts %s: train with sampling: patches(), evaluate with inference: sliding()", size))
 	}
 	if deep {
 		parts = append(parts, "deep supervision")

@@ -87,8 +87,8 @@ func (t *Trace) build(in *traceInput) graph.Build {
 
 // List names all activations with their shapes for a batch of one.
 func (t *Trace) List() ([]graph.Activation, error) {
-	side := t.model.Built.Config.Image
-	in := &traceInput{batch: 1, side: side, image: make([]float32, side*side*3), box: make([]float32, 4), modality: make([]int32, 1), organ: make([]int32, 4)}
+	size := t.model.extent()
+	in := &traceInput{batch: 1, extent: size, image: make([]float32, size.width*size.height*3), box: make([]float32, 4), modality: make([]int32, 1), organ: make([]int32, 4)}
 	shapes, _ := in.arguments()
 	return graph.Taps(shapes, t.build(in))
 }
@@ -157,22 +157,23 @@ func matches(pattern, name string) bool {
 
 // traceInput is a checked batch.
 type traceInput struct {
-	batch, side, n int // n points an image
-	image          []float32
-	box, points    []float32 // nil: not given
-	mask           []float32
-	maskSide       int
-	unprompted     bool // the model looks at no prompt
-	labels         []int32
-	modality       []int32
-	organ          []int32
+	extent
+	batch, n    int // n points an image
+	image       []float32
+	box, points []float32 // nil: not given
+	mask        []float32
+	maskSide    int
+	unprompted  bool // the model looks at no prompt
+	labels      []int32
+	modality    []int32
+	organ       []int32
 }
 
 // arguments are shapes and values in the order that build reads them.
 func (in *traceInput) arguments() ([]graph.Shape, []graph.Value) {
-	b, s := in.batch, in.side
-	shapes := []graph.Shape{graph.F32(b, s, s, 3), graph.I32(b), graph.I32(b, 4)}
-	values := []graph.Value{graph.Floats(in.image, b, s, s, 3), graph.Ints(in.modality, b), graph.Ints(in.organ, b, 4)}
+	b := in.batch
+	shapes := []graph.Shape{graph.F32(b, in.height, in.width, 3), graph.I32(b), graph.I32(b, 4)}
+	values := []graph.Value{graph.Floats(in.image, b, in.height, in.width, 3), graph.Ints(in.modality, b), graph.Ints(in.organ, b, 4)}
 	if in.box != nil {
 		shapes, values = append(shapes, graph.F32(b, 4)), append(values, graph.Floats(in.box, b, 4))
 	}
@@ -195,7 +196,7 @@ func (t *Trace) input(arrays map[string]*image.Array, tasks []string) (*traceInp
 			return nil, fmt.Errorf("the array %q is not known; a model reads %s", name, strings.Join(known, ", "))
 		}
 	}
-	in := &traceInput{side: t.model.Built.Config.Image}
+	in := &traceInput{extent: t.model.extent()}
 	if err := in.readImage(arrays["image"]); err != nil {
 		return nil, err
 	}
@@ -218,14 +219,14 @@ func (t *Trace) input(arrays map[string]*image.Array, tasks []string) (*traceInp
 
 func (in *traceInput) readImage(a *image.Array) error {
 	if a == nil {
-		return fmt.Errorf("there is no array image; expected (%d,%d,3) or (B,%d,%d,3), values 0..255", in.side, in.side, in.side, in.side)
+		return fmt.Errorf("there is no array image; expected (%d,%d,3) or (B,%d,%d,3), values 0..255", in.height, in.width, in.height, in.width)
 	}
 	shape := a.Shape
 	if len(shape) == 3 {
 		shape = append([]int{1}, shape...)
 	}
-	if len(shape) != 4 || shape[0] < 1 || shape[1] != in.side || shape[2] != in.side || shape[3] != 3 {
-		return fmt.Errorf("image has the shape %v, expected (%d,%d,3) or (B,%d,%d,3); three equal channels for a grey image", a.Shape, in.side, in.side, in.side, in.side)
+	if len(shape) != 4 || shape[0] < 1 || shape[1] != in.height || shape[2] != in.width || shape[3] != 3 {
+		return fmt.Errorf("image has the shape %v, expected (%d,%d,3) or (B,%d,%d,3); three equal channels for a grey image", a.Shape, in.height, in.width, in.height, in.width)
 	}
 	in.batch, in.image = shape[0], a.Float32()
 	for i, v := range in.image {
@@ -245,8 +246,8 @@ func (in *traceInput) readPrompts(arrays map[string]*image.Array) error {
 		in.box = values
 		for i := 0; i < len(values); i += 4 {
 			x0, y0, x1, y1 := values[i], values[i+1], values[i+2], values[i+3]
-			if !(x0 >= 0 && y0 >= 0 && x0 <= x1 && y0 <= y1 && x1 <= float32(in.side) && y1 <= float32(in.side)) {
-				return fmt.Errorf("box %v is no x0,y0,x1,y1 within an image of %d px", values[i:i+4], in.side)
+			if !(x0 >= 0 && y0 >= 0 && x0 <= x1 && y0 <= y1 && x1 <= float32(in.width) && y1 <= float32(in.height)) {
+				return fmt.Errorf("box %v is no x0,y0,x1,y1 within an image of %s", values[i:i+4], in.extent)
 			}
 		}
 	}

@@ -39,14 +39,17 @@ func (e *Engine) examplesOf(n *ir.Node, arg string, d *Data, m *Model) (*example
 	if err != nil || m.Built == nil {
 		return x, err
 	}
-	side := m.Built.Config.Image
+	takes := m.extent()
 	for _, s := range x.samples {
-		if s.Width != side || s.Height != side {
-			parts := ""
+		if s.Width != takes.width || s.Height != takes.height {
+			parts, resize := "", ""
+			if takes.square() {
+				resize = fmt.Sprintf("; write resize(%d px)", takes.width)
+			}
 			if m.Built.Config.NoPrompt && n.Op != "gates" {
 				parts = fmt.Sprintf(", or %s to see it in parts", map[bool]string{true: "inference: sliding()", false: "sampling: patches()"}[n.Op == "predict"])
 			}
-			return nil, fault(n.ArgSpan(arg), "sample %s has %d×%d px, but the model takes %d×%d; write resize(%d px)%s", s.Key(), s.Width, s.Height, side, side, side, parts)
+			return nil, fault(n.ArgSpan(arg), "sample %s has %d×%d px, but the model takes %d×%d%s%s", s.Key(), s.Width, s.Height, takes.width, takes.height, resize, parts)
 		}
 	}
 	return x, nil
@@ -152,6 +155,9 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 	samples, err := seen("data", d)
 	if err != nil {
 		return nil, err
+	}
+	if text := samples.ambiguous(m); text != "" {
+		j.note("%s", text)
 	}
 	cfg, err := j.trainConfig(n, m, samples.Len())
 	if err != nil {
@@ -325,7 +331,7 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 	if err != nil {
 		return train.Config{}, err
 	}
-	cfg := train.Config{Size: m.Built.Config.Image, Epochs: n.Int("epochs"), BatchSize: batch, Seeds: train.SameSeeds(uint64(n.Int("seed")))}
+	cfg := train.Config{Size: m.Built.Config.Image, Height: m.Built.Config.Height, Epochs: n.Int("epochs"), BatchSize: batch, Seeds: train.SameSeeds(uint64(n.Int("seed")))}
 	if err := optimizerOf(n, m, samples, &cfg); err != nil {
 		return cfg, err
 	}
@@ -348,6 +354,7 @@ func (e *Engine) trainConfig(n *ir.Node, m *Model, samples int) (train.Config, e
 			cfg.Augment.Bias = [2]float64{-255 * i / 2, 255 * i / 2}
 			cfg.Augment.Gamma = [2]float64{1 - i, 1 + i}
 		}
+		cfg.Augment.Probability = a.Num("probability") / 100
 		if err := cfg.Augment.Check(); err != nil {
 			return cfg, at(a.Span, err)
 		}

@@ -72,6 +72,7 @@ func init() {
 		Params: []Param{p("image", "number<px>", "128 px", "side of the input").within(16, 2048),
 			p("base", "int", "16", "channels of the first level").within(1, 1024),
 			p("depth", "int", "4", "number of levels").within(2, 7),
+			p("height", "number<px>", "", "rows of the input where they are not as many as its columns, which image counts then; samples of any shape come from a prep without resize").within(16, 2048),
 			p("weights", "file", "", "weights to start from: safetensors, .pth or npz"),
 			p("seed", "int", "0", "seed of the initialisation").atLeast(0)},
 		Example: "unet(image: 128 px, base: 16)"})

@@ -56,10 +56,11 @@ func init() {
 			p("depth", "int", "4", "number of levels").within(2, 8),
 			p("blocks", "list<int>", "[1, 3, 4, 6, 6, 6, 6, 6]", "residual blocks of each level").within(1, 100),
 			p("deep", "bool", "false", "deep supervision: coarser answers count in the loss too, with half the weight at each halving"),
+			p("height", "number<px>", "", "rows of the input where they are not as many as its columns, which image counts then; samples of any shape come from a prep without resize").within(16, 2048),
 		}, networks...),
 		Example: "residual_unet(image: 128 px, base: 16, depth: 4)"})
 	register(Builtin{Name: "nnunet", Result: result("model"), Stage: true,
-		Doc: "A U-Net that configures itself from prepared training samples by the rules of nnU-Net (Isensee et al. 2021): size and spacing decide how often which axis is halved and with which kernels, 32 channels double up to 512, the memory decides the batch, the values of the foreground how CT enters. `mseg plan` and the report show the plan. Samples that are too large for the memory, or of different sizes, are seen in square parts: then box: false is needed, with sampling: patches() in the training and inference: sliding() in the evaluation. " +
+		Doc: "A U-Net that configures itself from prepared training samples by the rules of nnU-Net (Isensee et al. 2021): size and spacing decide how often which axis is halved and with which kernels, 32 channels double up to 512, the memory decides the batch, the values of the foreground how CT enters. `mseg plan` and the report show the plan. Samples that are too large for the memory, or of different sizes, are seen in parts: then box: false is needed, with sampling: patches() in the training and inference: sliding() in the evaluation. " +
 			"nnU-Net trains with poly(0.9), dice + bce and deep supervision; batch: planned takes the batch of the plan.",
 		Params: append([]Param{
 			piped("data", "data", "prepared training samples"),

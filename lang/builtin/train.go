@@ -76,6 +76,7 @@ func init() {
 			p("intensity", "number<%>", "0 %", "largest change of gain, offset and gamma either way").within(0, 90),
 			p("noise", "number<%>", "0 %", "largest standard deviation of added noise, of the full range").within(0, 100),
 			p("blur", "number<px>", "", "largest standard deviation of a Gaussian blur").within(0, 64),
+			p("probability", "number<%>", "", "with which each change but flip is made to a sample, each by itself; to every sample when absent").within(1, 100),
 		},
 		Example: "augment(rotate: 15 deg, scale: 10 %, intensity: 20 %)"})
 }

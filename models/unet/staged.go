@@ -124,13 +124,13 @@ func (c Staged) padded() []int {
 	return size
 }
 
-// Network builds the network of a square image. The configuration must be valid
+// Network builds the network of a flat image. The configuration must be valid
 // and have two spatial axes.
 func (c Staged) Network() graph.Network {
 	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 		x := c.entering(s, in) // (B,S,S,3), standardised
 		if c.Prompt == Box {
-			x = gx.Concatenate([]*gx.Node{x, filled(s, in.Box, c.Size[0])}, -1) // (B,S,S,4)
+			x = gx.Concatenate([]*gx.Node{x, filled(s, in.Box, c.Size[0], c.Size[1])}, -1) // (B,S,S,4)
 		}
 		answers, gates := c.Answers(s, in, x)
 		out := graph.Outputs{Masks: channelsFirst(answers[0]), Gates: gates}
@@ -143,10 +143,10 @@ func (c Staged) Network() graph.Network {
 
 func channelsFirst(x *gx.Node) *gx.Node { return gx.TransposeAllAxes(x, 0, 3, 1, 2) }
 
-// entering brings 0..255 to mean 0 and deviation 1: each image and colour by
+// entering brings 0..255 to mean 0 and deviation 1: each sample and colour by
 // itself, or with the numbers of its modality.
 func (c Staged) entering(s *graph.Scope, in graph.Inputs) *gx.Node {
-	x := graph.InstanceNorm(s, in.Image, instanceNormEps, false)
+	x := standardised(s, in)
 	for _, i := range c.Intensities {
 		fixed := gx.MinScalar(gx.MaxScalar(in.Image, i.Low), i.High)
 		fixed = gx.MulScalar(gx.AddScalar(fixed, -i.Mean), 1/i.Deviation)

@@ -15,6 +15,7 @@
 package unet
 
 import (
+	"cmp"
 	"fmt"
 
 	gx "github.com/gomlx/gomlx/core/graph"
@@ -33,7 +34,8 @@ const (
 
 // Config describes one U-Net.
 type Config struct {
-	Image  int // side of the square image in pixels
+	Image  int // side of the square image, or width of another, in pixels
+	Height int // of an image that is not square; 0: it is
 	Base   int // channels of the first level; doubled at each further one
 	Depth  int // levels, at least 1
 	Prompt Prompt
@@ -54,6 +56,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("unet: base is %d channels, expected at least 1", c.Base)
 	case c.Depth < 1 || c.Depth > 10:
 		return fmt.Errorf("unet: depth is %d levels, expected 1 to 10", c.Depth)
+	case c.Height < 0 || c.Height%(1<<(c.Depth-1)) != 0:
+		return fmt.Errorf("unet: a height of %d px cannot be halved %d times; use a multiple of %d", c.Height, c.Depth-1, 1<<(c.Depth-1))
 	case c.Image < 1 || c.Image%(1<<(c.Depth-1)) != 0:
 		return fmt.Errorf("unet: an image of %d px cannot be halved %d times; use a multiple of %d", c.Image, c.Depth-1, 1<<(c.Depth-1))
 	case c.Prompt != Box && c.Prompt != None:
@@ -68,9 +72,9 @@ func (c Config) Validate() error {
 // Network builds the network. The configuration must be valid.
 func (c Config) Network() graph.Network {
 	return func(s *graph.Scope, in graph.Inputs) graph.Outputs {
-		x := graph.InstanceNorm(s, in.Image, instanceNormEps, false) // (B,S,S,3), each image and colour standardised
+		x := standardised(s, in) // (B,S,S,3)
 		if c.Prompt == Box {
-			x = gx.Concatenate([]*gx.Node{x, filled(s, in.Box, c.Image)}, -1) // (B,S,S,4)
+			x = gx.Concatenate([]*gx.Node{x, filled(s, in.Box, cmp.Or(c.Height, c.Image), c.Image)}, -1) // (B,S,S,4)
 		}
 		s.Tap("input", x)
 		var context experts.Context
@@ -106,6 +110,19 @@ func (c Config) Network() graph.Network {
 	}
 }
 
+// standardised brings each colour to mean 0 and deviation 1: over the image, or
+// over the sample that the image is a part of.
+func standardised(s *graph.Scope, in graph.Inputs) *gx.Node {
+	if in.Whole == nil {
+		return graph.InstanceNorm(s, in.Image, instanceNormEps, false)
+	}
+	of := func(i int) *gx.Node { // (B,1,1,3)
+		return gx.Reshape(gx.SliceAxis(in.Whole, 1, gx.AxisRange(i, i+1)), -1, 1, 1, in.Image.Shape().Dim(-1))
+	}
+	variance := gx.AddScalar(gx.Square(of(1)), instanceNormEps)
+	return gx.Div(gx.Sub(in.Image, of(0)), gx.Sqrt(variance))
+}
+
 // twice is convolution, norm and activation, two times. The norm takes the
 // mean away, so the convolutions need no bias.
 func twice(s *graph.Scope, x *gx.Node, channels int) *gx.Node {
@@ -120,7 +137,7 @@ func twice(s *graph.Scope, x *gx.Node, channels int) *gx.Node {
 
 // filled is the box as a channel.
 //
-// box: (B,4). Returns (B,size,size,1).
-func filled(s *graph.Scope, box *gx.Node, size int) *gx.Node {
-	return gx.InsertAxes(graph.BoxPlane(s, box, size, size), -1)
+// box: (B,4). Returns (B,height,width,1).
+func filled(s *graph.Scope, box *gx.Node, height, width int) *gx.Node {
+	return gx.InsertAxes(graph.BoxPlane(s, box, height, width), -1)
 }

@@ -85,7 +85,7 @@ func TestBoxIsFilled(t *testing.T) {
 	c := Config{Image: 4, Base: 1, Depth: 1}
 	b := backend(t)
 	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: t.Name()}, []graph.Shape{graph.F32(2, 4)},
-		func(s *graph.Scope, in []*gx.Node) []*gx.Node { return []*gx.Node{filled(s, in[0], c.Image)} })
+		func(s *graph.Scope, in []*gx.Node) []*gx.Node { return []*gx.Node{filled(s, in[0], c.Image, c.Image)} })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,12 +1,19 @@
 package graph
 
 // Inputs is one batch as a segmentation network sees it. S is the side of the
-// square image in pixels, B the batch size.
+// square image in pixels, B the batch size. For networks whose images need not be
+// square (S,S) stands for (H,W).
 type Inputs struct {
 	Image    *Node // (B,S,S,3), values 0..255
 	Box      *Node // (B,4) box prompt x0,y0,x1,y1 in pixels of the image
 	Modality *Node // (B) int32, row of the modality table
 	Organ    *Node // (B,4) int32: level 1, level 2, level 3 of the taxonomy, row of the task
+
+	// Whole are mean and standard deviation of each colour of the sample that
+	// Image is a part of; nil where Image is the whole sample. A network that
+	// standardises the image by what it holds takes these numbers for it, so that
+	// a place has the same values in every part that shows it.
+	Whole *Node // (B,2,3)
 
 	// Points are prompts beside the box or, where Box is nil, instead of it;
 	// nil: there are none. Only promptable networks look at them.

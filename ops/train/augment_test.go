@@ -119,7 +119,7 @@ func TestJitterGrowsTheBoxOutwards(t *testing.T) {
 	seen := map[float32]bool{}
 	for seed := range uint64(200) {
 		box := [4]float32{10, 11, 12, 13}
-		Jitter{2, 4}.apply(rand.New(rand.NewPCG(seed, 1)), &box, 100)
+		Jitter{2, 4}.apply(rand.New(rand.NewPCG(seed, 1)), &box, 100, 100)
 		for k, v := range [4]float32{10 - box[0], 11 - box[1], box[2] - 12, box[3] - 13} {
 			if v < 2 || v > 4 {
 				t.Fatalf("side %d moved by %g, want 2 to 4 outwards", k, v)
@@ -131,7 +131,7 @@ func TestJitterGrowsTheBoxOutwards(t *testing.T) {
 		t.Errorf("200 boxes moved by %v only", seen)
 	}
 	box := [4]float32{1, 1, 99, 99}
-	Jitter{19, 19}.apply(rand.New(rand.NewPCG(1, 1)), &box, 100)
+	Jitter{19, 19}.apply(rand.New(rand.NewPCG(1, 1)), &box, 100, 100)
 	if want := [4]float32{0, 0, 100, 100}; box != want {
 		t.Errorf("box at the edge became %v, want %v", box, want)
 	}

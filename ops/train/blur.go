@@ -6,32 +6,34 @@ import "math"
 // standard deviation in pixels, sampled at whole pixels up to 4 deviations away
 // and normalised to sum 1: scipy.ndimage.gaussian_filter with mode "nearest",
 // the edge's pixels being repeated outwards.
-func blur(image []float32, side, channels int, sigma float64) {
+func blur(image []float32, width, channels int, sigma float64) {
 	weights := gaussian(sigma)
 	if len(weights) == 1 {
 		return
 	}
-	line := make([]float64, side)
-	along := func(start, stride int) {
+	height := len(image) / channels / width
+	whole := make([]float64, max(width, height))
+	along := func(start, stride, length int) {
+		line := whole[:length]
 		for i := range line {
 			line[i] = float64(image[start+i*stride])
 		}
 		for i := range line {
 			sum := weights[0] * line[i]
 			for k := 1; k < len(weights); k++ {
-				sum += weights[k] * (line[max(i-k, 0)] + line[min(i+k, side-1)])
+				sum += weights[k] * (line[max(i-k, 0)] + line[min(i+k, length-1)])
 			}
 			image[start+i*stride] = float32(sum)
 		}
 	}
-	for i := range side {
+	for i := range height {
 		for c := range channels {
-			along(i*side*channels+c, channels) // row i
+			along(i*width*channels+c, channels, width) // row i
 		}
 	}
-	for i := range side {
+	for i := range width {
 		for c := range channels {
-			along(i*channels+c, side*channels) // column i
+			along(i*channels+c, width*channels, height) // column i
 		}
 	}
 }

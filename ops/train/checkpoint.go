@@ -106,6 +106,8 @@ type settings struct {
 	Scaling    graph.LossScaling  `json:",omitzero"`
 	Points     Points             `json:",omitzero"`
 	Measure    string             `json:",omitzero"`
+	Parts      bool               `json:",omitzero"`
+	Height     int                `json:",omitzero"`
 }
 
 func (c *Config) settings(samples int, trained []string) settings {
@@ -114,7 +116,7 @@ func (c *Config) settings(samples int, trained []string) settings {
 		Rate: c.Rate, Schedule: c.Schedule, ClipNorm: c.ClipNorm,
 		Jitter: c.Jitter, Augment: c.Augment, Seeds: c.Seeds,
 		Trained: strings.Join(trained, " "),
-		Average: c.Average, NoDecay: c.NoDecay, Patience: c.Patience, Scaling: c.Scaling, Points: c.Points,
+		Average: c.Average, NoDecay: c.NoDecay, Patience: c.Patience, Scaling: c.Scaling, Points: c.Points, Parts: c.Parts, Height: c.Height,
 	}
 	switch o := c.Optimizer.(type) {
 	case graph.AdamW:

@@ -10,11 +10,16 @@ import (
 // Config is everything that decides a training run, besides network,
 // parameters and data.
 type Config struct {
-	Size int // side of the square images, pixels
+	Size   int // side of the square images, or width of others, pixels
+	Height int // of images that are not square, pixels; 0: they are
 	// Input is the number of values that the network reads in the place of an
 	// image, 0 for an image itself: embeddings that were computed before. The
 	// sources fill them into Example.Image, and images cannot be augmented.
-	Input     int
+	Input int
+	// Parts says that images are parts of samples, whose source sets
+	// Example.Whole. The network is told mean and deviation of the sample
+	// (graph.Inputs.Whole).
+	Parts     bool
 	Epochs    int
 	BatchSize int
 
@@ -53,9 +58,11 @@ type Config struct {
 	// highest mean Dice, or the best mean of Measure, are kept. nil: no
 	// validation, nothing is best.
 	Validation Source
-	Measure    *Measure  // what is compared then; nil: Dice
-	Select     Selection // which of several masks is validated
-	Patience   Patience  // when to stop early
+	Measure    *Measure // what is compared then; nil: Dice
+	// Whole puts the answers to validation together, where the examples are parts of samples. nil: every example is a sample.
+	Whole    Assembly
+	Select   Selection // which of several masks is validated
+	Patience Patience  // when to stop early
 
 	// Dir receives last.safetensors and best.safetensors; empty: no files.
 	Dir string
@@ -79,7 +86,7 @@ func SameSeeds(seed uint64) Seeds { return Seeds{seed, seed, seed, seed, seed} }
 
 // Target is what the outputs of a network are compared with.
 type Target struct {
-	Masks   *graph.Node // (B,S,S) zeros and ones
+	Masks   *graph.Node // (B,H,W) zeros and ones
 	Weights *graph.Node // (B) of the samples; 0 for those that only fill the batch
 }
 
@@ -126,8 +133,8 @@ type Record struct {
 
 func (c *Config) check(data Source) error {
 	switch {
-	case c.Size < 1:
-		return fmt.Errorf("the image size is %d pixels, expected at least 1", c.Size)
+	case c.Size < 1 || c.Height < 0:
+		return fmt.Errorf("the image size is %d×%d pixels, expected at least 1", c.Size, rows(c.Size, c.Height))
 	case c.Input < 0:
 		return fmt.Errorf("the network reads %d values for each image, expected at least 1", c.Input)
 	case c.Input > 0 && c.Augment != (Augment{}):

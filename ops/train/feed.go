@@ -125,13 +125,12 @@ func (r *run) portions() iter.Seq[portion] {
 
 // batches starts the feed of the training.
 func (r *run) batches(ctx context.Context, b *graph.Backend) *feed {
-	in := newBatch(r.cfg.BatchSize, r.cfg.Size, r.cfg.Input, r.cfg.Points)
+	in := newBatch(r.cfg.layout())
 	return ahead(ctx, b, r.portions(), func(ctx context.Context, p portion) (prepared, []graph.Value, error) {
 		if err := r.fill(ctx, in, p.samples, p.epoch); err != nil {
 			return prepared{}, nil, err
 		}
-		side, count := r.cfg.Size, len(in.weight)
-		values := append(in.inputs(side, r.cfg.Input), graph.Floats(in.target, count, side, side), graph.Floats(in.weight, count))
+		values := append(in.inputs(), graph.Floats(in.target, in.count, in.height, in.width), graph.Floats(in.weight, in.count))
 		return prepared{names: slices.Clone(in.names[:in.n])}, values, nil
 	})
 }
@@ -141,12 +140,12 @@ func (r *run) fill(ctx context.Context, in *batch, samples []int, epoch int) err
 		return graph.Stream(seed, fmt.Sprintf("%s, epoch %d, sample %d", purpose, epoch, i))
 	}
 	own := func(i int) *rand.Rand { return stream(r.cfg.Seeds.Augment, "source", i) }
-	return in.fill(ctx, r.data, samples, r.cfg.Size, preparers(r.backend), own, func(_, i int, e *Example) {
+	return in.fill(ctx, r.data, samples, preparers(r.backend), own, func(_, i int, e *Example) {
 		if r.cfg.Augment != (Augment{}) {
 			r.cfg.Augment.apply(stream(r.cfg.Seeds.Augment, "augment", i), e, r.cfg.Size)
 		}
 		if r.cfg.Jitter != (Jitter{}) {
-			r.cfg.Jitter.apply(stream(r.cfg.Seeds.Jitter, "jitter", i), &e.Box, r.cfg.Size)
+			r.cfg.Jitter.apply(stream(r.cfg.Seeds.Jitter, "jitter", i), &e.Box, r.cfg.Size, rows(r.cfg.Size, r.cfg.Height))
 		}
 		r.cfg.Points.Prompt(e, r.cfg.Size, func(purpose string) *rand.Rand { return stream(r.cfg.Seeds.Jitter, purpose, i) })
 	})

@@ -163,9 +163,9 @@ func TestPreparersChangeNothing(t *testing.T) {
 	augment := Augment{FlipHorizontal: 0.5, FlipVertical: 0.5, Rotate: 20, Scale: [2]float64{0.8, 1.2}, Gain: [2]float64{0.8, 1.2}, Gamma: [2]float64{0.8, 1.2}, Noise: 20, Blur: 2}
 	points := Points{Positive: 2, Negative: 1}
 	assemble := func(src Source, workers int) (*batch, error) {
-		in := newBatch(9, side, 0, points)
+		in := newBatch(layout{count: 9, width: side, height: side, points: points})
 		rng := func(i int) *rand.Rand { return graph.Stream(1, fmt.Sprint(i)) }
-		return in, in.fill(context.Background(), src, []int{6, 2, 7, 0, 1, 5, 3}, side, workers, rng, func(_, i int, e *Example) {
+		return in, in.fill(context.Background(), src, []int{6, 2, 7, 0, 1, 5, 3}, workers, rng, func(_, i int, e *Example) {
 			augment.apply(rng(i), e, side)
 			e.Points, e.Labels = points.Draw(rng(100+i), e.Target, side)
 		})
@@ -185,7 +185,7 @@ func TestPreparersChangeNothing(t *testing.T) {
 		}
 		if !slices.Equal(one.image, many.image) || !slices.Equal(one.target, many.target) || !slices.Equal(one.box, many.box) || !slices.Equal(one.names, many.names) ||
 			!slices.Equal(one.weight, many.weight) || !slices.Equal(one.mode, many.mode) || !slices.Equal(one.organ, many.organ) ||
-			!slices.Equal(one.points, many.points) || !slices.Equal(one.labels, many.labels) {
+			!slices.Equal(one.dots, many.dots) || !slices.Equal(one.labels, many.labels) {
 			t.Errorf("%d workers assemble another batch than one", workers)
 		}
 	}
@@ -197,7 +197,7 @@ func TestPreparersChangeNothing(t *testing.T) {
 	}
 	// The error is that of the first in the batch, 7, though the fourth, 0, fails before it.
 	failed := make(chan struct{})
-	err = newBatch(9, side, 0, Points{}).fill(context.Background(), sound(8), []int{6, 2, 7, 0}, side, 4, func(int) *rand.Rand { return nil }, func(_, i int, _ *Example) {
+	err = newBatch(layout{count: 9, width: side, height: side}).fill(context.Background(), sound(8), []int{6, 2, 7, 0}, 4, func(int) *rand.Rand { return nil }, func(_, i int, _ *Example) {
 		switch i {
 		case 0:
 			defer close(failed)

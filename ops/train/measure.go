@@ -12,9 +12,29 @@ import (
 type Measure struct {
 	Name  string // with its unit, as people know it
 	Lower bool   // less is better
-	// Of compares an answer with the reference of sample i: masks of zeros and ones at the network's size, row by row. A value that is not finite
+	// Of compares an answer with the reference of sample i: masks of zeros and ones at the size of the sample, row by row. A value that is not finite
 	// is not defined for the sample, which then does not count.
 	Of func(ctx context.Context, i int, mask, reference []uint8) (float64, error)
+}
+
+// Assembly puts answers to parts of samples together: it returns what takes the answers to all examples of a source, in their order, and hands on
+// the mask and the reference of each sample as soon as they are complete. The mask is not kept.
+type Assembly func(yield func(sample int, mask, reference []uint8) error) func(i int, e *Example, a *Prediction) error
+
+// single hands every answer on as that to a sample.
+func single(yield func(sample int, mask, reference []uint8) error) func(i int, e *Example, a *Prediction) error {
+	var mask []uint8
+	return func(i int, e *Example, a *Prediction) error {
+		mask = mask[:0]
+		for _, x := range a.Mask(a.Chosen) {
+			if x > 0 {
+				mask = append(mask, 1)
+			} else {
+				mask = append(mask, 0)
+			}
+		}
+		return yield(i, mask, e.Target)
+	}
 }
 
 // validated is the result of one validation.
@@ -37,33 +57,47 @@ func (m *Measure) compared(v validated) float64 {
 }
 
 // validate predicts a source and compares the selected masks with their references, by Dice and by a measure if there is one.
-func (p *Predictor) validate(ctx context.Context, params *graph.DeviceParams, source Source, m *Measure) (v validated, device time.Duration, err error) {
-	dice, sum, defined := 0.0, 0.0, 0
-	var mask []uint8
-	device, err = p.predict(ctx, params, source, func(i int, e *Example, a *Prediction) error {
-		logits := a.Mask(a.Chosen)
-		dice += Dice(logits, e.Target)
+func (p *Predictor) validate(ctx context.Context, params *graph.DeviceParams, source Source, whole Assembly, m *Measure) (v validated, device time.Duration, err error) {
+	if whole == nil {
+		whole = single
+	}
+	dice, sum, samples, defined := 0.0, 0.0, 0, 0
+	device, err = p.predict(ctx, params, source, whole(func(i int, mask, reference []uint8) error {
+		dice, samples = dice+Overlap(mask, reference), samples+1
 		if m == nil {
 			return nil
 		}
-		mask = mask[:0]
-		for _, x := range logits {
-			if x > 0 {
-				mask = append(mask, 1)
-			} else {
-				mask = append(mask, 0)
-			}
-		}
-		x, err := m.Of(ctx, i, mask, e.Target)
+		x, err := m.Of(ctx, i, mask, reference)
 		if err == nil && !math.IsNaN(x) && !math.IsInf(x, 0) {
 			sum, defined = sum+x, defined+1
 		}
 		return err
-	})
-	v.dice = dice / float64(source.Len())
+	}))
+	v.dice = dice / float64(samples)
 	if defined > 0 {
 		mean := sum / float64(defined)
 		v.score = &mean
 	}
 	return v, device, err
+}
+
+// Overlap is the Dice coefficient 2|P∩T|/(|P|+|T|) of two masks. Two empty ones agree: 1.
+func Overlap(mask, reference []uint8) float64 {
+	both, total := 0, 0
+	for i, x := range mask {
+		p, t := x != 0, reference[i] != 0
+		if p {
+			total++
+		}
+		if t {
+			total++
+		}
+		if p && t {
+			both++
+		}
+	}
+	if total == 0 {
+		return 1
+	}
+	return 2 * float64(both) / float64(total)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // Picture is a sample of any size: Width×Height pixels, rows first.
@@ -12,17 +13,65 @@ type Picture struct {
 	Channels      int     // 1 or 3
 	Image         []uint8 // Width·Height·Channels
 	Mask          []uint8 // Width·Height; anything but 0 belongs to the target
+
+	// Mean and Deviation of each colour over the whole picture, grey in all
+	// three (see Measured). Networks standardise parts by them.
+	Mean, Deviation [3]float32
+	// Outside is what there is beyond the edge. nnU-Net fills with the 0 of
+	// standardised images, which is their mean.
+	Outside [3]float32
 }
 
-// Cut writes the square of side pixels whose upper left corner lies at (x,y)
-// into image (side·side·3, grey in all three) and target (side·side). What lies
-// outside of the picture is 0.
-func (p Picture) Cut(x, y, side int, image []float32, target []uint8) {
-	clear(image)
-	clear(target)
-	for v := max(0, -y); v < side && y+v < p.Height; v++ {
-		for u := max(0, -x); u < side && x+u < p.Width; u++ {
-			from, to := (y+v)*p.Width+x+u, v*side+u
+// Measured sets the numbers that are taken from the pixels: Mean, Deviation (of
+// all pixels, not of a sample of them) and Outside, the mean.
+func (p Picture) Measured() Picture {
+	pixels := float64(p.Width * p.Height)
+	for c := range 3 {
+		if p.Channels == 1 && c > 0 {
+			p.Mean[c], p.Deviation[c] = p.Mean[0], p.Deviation[0]
+			continue
+		}
+		var counts [256]int // whole numbers: the sums do not depend on their order
+		for i := c; i < len(p.Image); i += p.Channels {
+			counts[p.Image[i]]++
+		}
+		sum, squares := 0, 0
+		for v, n := range counts {
+			sum, squares = sum+n*v, squares+n*v*v
+		}
+		mean := float64(sum) / pixels
+		p.Mean[c], p.Deviation[c] = float32(mean), float32(math.Sqrt(max(0, float64(squares)/pixels-mean*mean)))
+	}
+	p.Outside = p.Mean
+	return p
+}
+
+// statistics are what a network is told (graph.Inputs.Whole).
+func (p *Picture) statistics() []float32 {
+	return slices.Concat(p.Mean[:], p.Deviation[:])
+}
+
+// Part makes an example what lies at (x,y), of the given width; its height is
+// that of the example's target.
+func (p *Picture) Part(x, y, width int, into *Example) {
+	p.Cut(x, y, width, into.Image, into.Target)
+	into.Whole, into.X, into.Y = p, x, y
+	into.Box = [4]float32{}
+}
+
+// Cut writes what lies at and behind the corner (x,y) into image (height·width·3,
+// grey in all three) and target (height·width). What lies outside of the picture
+// is Outside, and no target.
+func (p *Picture) Cut(x, y, width int, image []float32, target []uint8) {
+	for v := range len(target) / width {
+		for u := range width {
+			to := v*width + u
+			copy(image[3*to:3*to+3], p.Outside[:])
+			target[to] = 0
+			if !p.holds(x+u, y+v) {
+				continue
+			}
+			from := (y+v)*p.Width + x + u
 			for c := range 3 {
 				image[3*to+c] = float32(p.Image[p.Channels*from+c%p.Channels])
 			}
@@ -31,7 +80,17 @@ func (p Picture) Cut(x, y, side int, image []float32, target []uint8) {
 	}
 }
 
-// Patches draws places of square parts: with the given probability around a
+func (p *Picture) holds(x, y int) bool { return x >= 0 && y >= 0 && x < p.Width && y < p.Height }
+
+// value of a colour at a place anywhere.
+func (p *Picture) value(x, y, c int) float32 {
+	if !p.holds(x, y) {
+		return p.Outside[c]
+	}
+	return float32(p.Image[p.Channels*(y*p.Width+x)+c%p.Channels])
+}
+
+// Patches draws places of parts: with the given probability around a
 // pixel of the mask, else anywhere. A picture that is smaller than a part lies
 // somewhere inside of it (nnU-Net, nnUNetDataLoader: there the share is taken of
 // each batch, and a part around a pixel may reach over the edge).
@@ -39,15 +98,15 @@ type Patches struct {
 	Foreground float64 // 0..1
 }
 
-// Draw is the corner of a part.
-func (c Patches) Draw(r *rand.Rand, p Picture, side int) (x, y int) {
+// Draw is the corner of a part of the given size.
+func (c Patches) Draw(r *rand.Rand, p *Picture, width, height int) (x, y int) {
 	// Always the same number of draws, whatever the mask is.
 	around, u, v, pick := r.Float64() < c.Foreground, r.Float64(), r.Float64(), r.Float64()
-	lowX, highX := span(p.Width, side)
-	lowY, highY := span(p.Height, side)
+	lowX, highX := span(p.Width, width)
+	lowY, highY := span(p.Height, height)
 	if around {
 		if at := pixel(p.Mask, pick); at >= 0 {
-			return min(max(at%p.Width-side/2, lowX), highX), min(max(at/p.Width-side/2, lowY), highY)
+			return min(max(at%p.Width-width/2, lowX), highX), min(max(at/p.Width-height/2, lowY), highY)
 		}
 	}
 	return lowX + int(u*float64(highX-lowX+1)), lowY + int(v*float64(highY-lowY+1))
@@ -138,22 +197,23 @@ func (s Sliding) Mirrors() (forms []struct{ X, Y bool }) {
 	return forms
 }
 
-// Mirrored turns a square of side×side pixels of n values around in place.
-func Mirrored[T any](values []T, side, n int, x, y bool) {
+// Mirrored turns an image of n values a pixel around in place.
+func Mirrored[T any](values []T, width, n int, x, y bool) {
+	height := len(values) / n / width
 	if x {
-		for row := range side {
-			for i, j := 0, side-1; i < j; i, j = i+1, j-1 {
+		for row := range height {
+			for i, j := 0, width-1; i < j; i, j = i+1, j-1 {
 				for c := range n {
-					a, b := (row*side+i)*n+c, (row*side+j)*n+c
+					a, b := (row*width+i)*n+c, (row*width+j)*n+c
 					values[a], values[b] = values[b], values[a]
 				}
 			}
 		}
 	}
 	if y {
-		for i, j := 0, side-1; i < j; i, j = i+1, j-1 {
-			for k := range side * n {
-				a, b := i*side*n+k, j*side*n+k
+		for i, j := 0, height-1; i < j; i, j = i+1, j-1 {
+			for k := range width * n {
+				a, b := i*width*n+k, j*width*n+k
 				values[a], values[b] = values[b], values[a]
 			}
 		}
@@ -162,23 +222,24 @@ func Mirrored[T any](values []T, side, n int, x, y bool) {
 
 // Canvas adds up the answers to the windows of one picture.
 type Canvas struct {
-	width, height, side int
-	weights             []float64 // along an axis
-	sum, weight         []float64
+	width, height int
+	across, down  []float64 // weights along the axes of a window
+	sum, weight   []float64
 }
 
-// NewCanvas is an empty one for a picture of the given size.
-func (s Sliding) NewCanvas(width, height, side int) *Canvas {
-	return &Canvas{width, height, side, s.Weights(side), make([]float64, width*height), make([]float64, width*height)}
+// NewCanvas is an empty one for a picture of the given size, and windows of
+// across×down pixels.
+func (s Sliding) NewCanvas(width, height, across, down int) *Canvas {
+	return &Canvas{width, height, s.Weights(across), s.Weights(down), make([]float64, width*height), make([]float64, width*height)}
 }
 
-// Add blends in the logits (side·side) of the window at (x,y).
+// Add blends in the logits (down·across) of the window at (x,y).
 func (c *Canvas) Add(x, y int, logits []float32) {
-	for v := max(0, -y); v < c.side && y+v < c.height; v++ {
-		for u := max(0, -x); u < c.side && x+u < c.width; u++ {
-			w := c.weights[u] * c.weights[v]
+	for v := max(0, -y); v < len(c.down) && y+v < c.height; v++ {
+		for u := max(0, -x); u < len(c.across) && x+u < c.width; u++ {
+			w := c.across[u] * c.down[v]
 			at := (y+v)*c.width + x + u
-			c.sum[at] += w * float64(logits[v*c.side+u])
+			c.sum[at] += w * float64(logits[v*len(c.across)+u])
 			c.weight[at] += w
 		}
 	}

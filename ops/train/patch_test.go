@@ -61,7 +61,7 @@ func TestCanvasIsTheWeightedMean(t *testing.T) {
 	for _, s := range []Sliding{{Overlap: 0.5, Gaussian: true}, {Overlap: 0.3}} {
 		for _, size := range [][2]int{{13, 9}, {8, 8}, {5, 20}} {
 			const side = 8
-			c := s.NewCanvas(size[0], size[1], side)
+			c := s.NewCanvas(size[0], size[1], side, side)
 			sum, weight := map[[2]int]float64{}, map[[2]int]float64{}
 			for _, y := range s.Steps(size[1], side) {
 				for _, x := range s.Steps(size[0], side) {
@@ -136,7 +136,7 @@ func TestPatchesAreDrawn(t *testing.T) {
 	image, target := make([]float32, side*side*3), make([]uint8, side*side)
 	hits := func(p Patches) (share float64) {
 		for i := range 4000 {
-			x, y := p.Draw(rand.New(rand.NewPCG(7, uint64(i))), picture, side)
+			x, y := p.Draw(rand.New(rand.NewPCG(7, uint64(i))), &picture, side, side)
 			if x < 0 || y < 0 || x > 40-side || y > 30-side {
 				t.Fatalf("a part begins at %d,%d", x, y)
 			}
@@ -157,20 +157,20 @@ func TestPatchesAreDrawn(t *testing.T) {
 	if got, want := hits(Patches{Foreground: 0.5}), 0.5+0.5*4.0/25*5/15; !(math.Abs(got-want) <= 0.03) {
 		t.Errorf("the mask is in %.3f of the parts, want %.3f", got, want)
 	}
-	x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(7, 3)), picture, side)
-	if x2, y2 := (Patches{Foreground: 0.5}).Draw(rand.New(rand.NewPCG(7, 3)), picture, side); x != x2 || y != y2 {
+	x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(7, 3)), &picture, side, side)
+	if x2, y2 := (Patches{Foreground: 0.5}).Draw(rand.New(rand.NewPCG(7, 3)), &picture, side, side); x != x2 || y != y2 {
 		t.Error("the same numbers give another part")
 	}
 }
 
-// A picture that is smaller than a part lies in it whole, with zeros around.
+// A picture that is smaller than a part lies in it whole, with what is outside around.
 func TestCutReachesOverTheEdge(t *testing.T) {
-	p := Picture{Width: 3, Height: 2, Channels: 3, Image: make([]uint8, 18), Mask: []uint8{1, 1, 1, 1, 1, 1}}
+	p := Picture{Outside: [3]float32{1000, 2000, 3000}, Width: 3, Height: 2, Channels: 3, Image: make([]uint8, 18), Mask: []uint8{1, 1, 1, 1, 1, 1}}
 	for i := range p.Image {
 		p.Image[i] = uint8(i + 1)
 	}
 	for seed := range uint64(50) {
-		x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(seed, 0)), p, 5)
+		x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(seed, 0)), &p, 5, 5)
 		image, target := make([]float32, 75), make([]uint8, 25)
 		for i := range image {
 			image[i] = -1 // what was there before must go
@@ -183,11 +183,80 @@ func TestCutReachesOverTheEdge(t *testing.T) {
 		for _, v := range target {
 			inside += int(v)
 		}
-		if sum != 171 || inside != 6 {
-			t.Fatalf("at %d,%d a part of 5 px holds %d pixels of 6, values that sum up to %g instead of 171", x, y, inside, sum)
+		if sum != 171+19*6000 || inside != 6 {
+			t.Fatalf("at %d,%d a part of 5 px holds %d pixels of 6, values that sum up to %g instead of 171 and 19 times 6000", x, y, inside, sum)
 		}
 		if at := (-y)*5 - x; image[3*at] != 1 || image[3*at+2] != 3 {
 			t.Fatalf("at %d,%d the first pixel is elsewhere", x, y)
+		}
+	}
+}
+
+func TestPicturesAreMeasured(t *testing.T) {
+	grey := Picture{Width: 2, Height: 2, Channels: 1, Image: []uint8{0, 10, 20, 30}}.Measured()
+	for c := range 3 {
+		if grey.Mean[c] != 15 || math.Abs(float64(grey.Deviation[c])-math.Sqrt(125)) > 1e-5 || grey.Outside[c] != 15 {
+			t.Errorf("channel %d of 0, 10, 20, 30: mean %g, deviation %g, outside %g", c, grey.Mean[c], grey.Deviation[c], grey.Outside[c])
+		}
+	}
+	colour := Picture{Width: 2, Height: 1, Channels: 3, Image: []uint8{0, 100, 7, 10, 200, 7}}.Measured()
+	if colour.Mean != [3]float32{5, 150, 7} || colour.Deviation != [3]float32{5, 50, 0} {
+		t.Errorf("colours: mean %v, deviation %v", colour.Mean, colour.Deviation)
+	}
+}
+
+// A part that is turned shows what lies beside it in its sample: at every place
+// what the sample would show there if all of it were moved around the part's
+// middle. Only what lies beyond the sample is filled.
+func TestPartsAreMovedWithinTheirSample(t *testing.T) {
+	const side, width, height = 8, 40, 30
+	for _, channels := range []int{1, 3} {
+		p := Picture{Width: width, Height: height, Channels: channels, Image: make([]uint8, width*height*channels), Mask: make([]uint8, width*height)}
+		for i := range p.Mask {
+			x, y := i%width, i/width
+			for c := range channels {
+				p.Image[i*channels+c] = uint8(3*x + 4*y + 5*c) // linear: interpolation is exact
+			}
+			if x > 20 {
+				p.Mask[i] = 1
+			}
+		}
+		p = p.Measured()
+		p.Outside = [3]float32{250, 250, 250}
+		outside, filled := 0, 0
+		for _, at := range [][2]int{{15, 10}, {width - side, height - side}, {-3, 2}} {
+			for seed := range uint64(20) {
+				a := Augment{FlipHorizontal: 0.5, FlipVertical: 0.5, Rotate: 180, Scale: [2]float64{0.7, 1.4}}
+				e := &Example{Image: make([]float32, side*side*3), Target: make([]uint8, side*side)}
+				p.Part(at[0], at[1], side, e)
+				m, _ := a.movement(rand.New(rand.NewPCG(seed, 1)), side, side)
+				a.apply(rand.New(rand.NewPCG(seed, 1)), e, side)
+				for i := range side * side {
+					fx, fy := m.at(i%side, i/side)
+					fx, fy = fx+float64(at[0]), fy+float64(at[1])
+					for c := range 3 {
+						got := float64(e.Image[3*i+c])
+						switch {
+						case fx >= 0 && fy >= 0 && fx <= width-1 && fy <= height-1:
+							if want := 3*fx + 4*fy + 5*float64(c%channels); math.Abs(got-want) > 1e-3 {
+								t.Fatalf("part at %v, turned, pixel %d: %g, expected %g", at, i, got, want)
+							}
+						case fx < -1 || fy < -1 || fx > width || fy > height:
+							outside++
+							if math.Abs(got-250) < 1e-3 {
+								filled++
+							}
+						}
+					}
+					tx, ty := math.Floor(fx+0.5), math.Floor(fy+0.5)
+					if want := tx > 20 && tx < width && ty >= 0 && ty < height; (e.Target[i] != 0) != want {
+						t.Fatalf("part at %v, turned, pixel %d (%g,%g): target %d", at, i, fx, fy, e.Target[i])
+					}
+				}
+			}
+		}
+		if outside == 0 || filled != outside {
+			t.Errorf("%d values beyond the sample, %d of them filled", outside, filled)
 		}
 	}
 }

@@ -145,7 +145,7 @@ func TestPointsReachTheNetwork(t *testing.T) {
 	defer p.Free()
 	params := b.Place(res.Params)
 	defer params.Free()
-	if v, _, err := p.validate(t.Context(), params, src, nil); err != nil || v.dice != 1 {
+	if v, _, err := p.validate(t.Context(), params, src, nil, nil); err != nil || v.dice != 1 {
 		t.Errorf("Dice %g, %v", v.dice, err)
 	}
 }

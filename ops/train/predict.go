@@ -93,21 +93,21 @@ func Dice(logits []float32, target []uint8) float64 {
 
 // Predictor runs a network on batches of one fixed size.
 type Predictor struct {
-	b           *graph.Backend
-	program     *graph.Program
-	size, batch int
-	input       int // see Config.Input
-	points      Points
-	iou, low    bool
-	selection   Selection
-	refiner     *refiner // nil: the first answer counts
+	b         *graph.Backend
+	program   *graph.Program
+	layout    layout
+	iou, low  bool
+	selection Selection
+	refiner   *refiner // nil: the first answer counts
 }
 
 // PredictorConfig says what a network is asked.
 type PredictorConfig struct {
-	Size   int // side of the square images, pixels
-	Input  int // 0, or the number of values that the network reads in the place of each image: see Config.Input
-	Batch  int // samples at a time
+	Size   int  // side of the square images, or width of others, pixels
+	Height int  // of images that are not square; 0: they are
+	Input  int  // 0, or the number of values that the network reads in the place of each image: see Config.Input
+	Parts  bool // images are parts of samples: see Config.Parts
+	Batch  int  // samples at a time
 	Select Selection
 	Points Points // prompts beside the box or instead of it
 	Refine Refinement
@@ -124,7 +124,7 @@ func NewPredictor(b *graph.Backend, net graph.Network, size, batch int, selectio
 
 // NewPromptedPredictor compiles a network for the prompts it is asked with.
 func NewPromptedPredictor(b *graph.Backend, net graph.Network, c PredictorConfig) (*Predictor, error) {
-	if c.Size < 1 || c.Batch < 1 || c.Input < 0 {
+	if c.Size < 1 || c.Height < 0 || c.Batch < 1 || c.Input < 0 {
 		return nil, fmt.Errorf("prediction: image size %d and batch size %d must be at least 1, the values in the place of an image %d not negative", c.Size, c.Batch, c.Input)
 	}
 	if err := c.Select.check(); err != nil {
@@ -136,8 +136,11 @@ func NewPromptedPredictor(b *graph.Backend, net graph.Network, c PredictorConfig
 	if err := c.Refine.Check(); err != nil {
 		return nil, err
 	}
-	p := &Predictor{b: b, size: c.Size, input: c.Input, batch: c.Batch, selection: c.Select, points: c.Points}
+	p := &Predictor{b: b, layout: layout{c.Batch, c.Size, rows(c.Size, c.Height), c.Input, c.Parts, c.Points}, selection: c.Select}
 	if c.Refine.Rounds > 0 {
+		if c.Parts {
+			return nil, fmt.Errorf("answers to parts of samples cannot be refined: they are shown no prompt")
+		}
 		if c.MaskSide < 1 {
 			return nil, fmt.Errorf("this network takes no mask prompts, so its answers cannot be refined")
 		}
@@ -145,7 +148,7 @@ func NewPromptedPredictor(b *graph.Backend, net graph.Network, c PredictorConfig
 		p.refiner = &refiner{Refinement: c.Refine, start: c.Points, side: c.MaskSide}
 	}
 	// Three batches, and the examples of each, which are copied for those who ask.
-	err := smaller(graph.FitsHost(6*batchBytes(c.Batch, c.Size, c.Input)), c.Batch, c.Size)
+	err := p.smaller(graph.FitsHost(6 * p.layout.bytes()))
 	if err != nil {
 		return nil, err
 	}
@@ -166,9 +169,11 @@ func NewPromptedPredictor(b *graph.Backend, net graph.Network, c PredictorConfig
 // compile the network for some prompts: masks, then what else there is of
 // quality, masks on the grid of prompts, and gates.
 func (p *Predictor) compile(b *graph.Backend, net graph.Network, points Points) (*graph.Program, error) {
-	program, err := graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, shapes(p.batch, p.size, p.input, points),
+	l := p.layout
+	l.points = points
+	program, err := graph.NewProgram(b, graph.ProgramConfig{Name: "prediction"}, l.shapes(),
 		func(s *graph.Scope, in []*graph.Node) []*graph.Node {
-			out := network(s, net, in, p.batch, p.size, points)
+			out := l.network(s, net, in)
 			nodes := []*graph.Node{out.Masks}
 			if p.iou = out.IoU != nil; p.iou {
 				nodes = append(nodes, out.IoU)
@@ -181,7 +186,7 @@ func (p *Predictor) compile(b *graph.Backend, net graph.Network, points Points) 
 			}
 			return append(nodes, out.Gates...)
 		})
-	return program, smaller(err, p.batch, p.size)
+	return program, p.smaller(err)
 }
 
 // Specs lists the network's parameters.
@@ -209,23 +214,23 @@ func (p *Predictor) predict(ctx context.Context, params *graph.DeviceParams, sou
 	if source.Len() == 0 {
 		return 0, errEmpty
 	}
-	in := newBatch(p.batch, p.size, p.input, p.points)
+	in := newBatch(p.layout)
 	batches := ahead(ctx, p.b, p.portions(source.Len()), func(ctx context.Context, part portion) (prepared, []graph.Value, error) {
 		examples, err := p.fill(ctx, in, source, part.samples)
-		return prepared{examples: examples}, in.inputs(p.size, p.input), err
+		return prepared{examples: examples}, in.inputs(), err
 	})
 	defer batches.close()
-	for start := 0; start < source.Len(); start += p.batch {
+	for start := 0; start < source.Len(); start += p.layout.count {
 		next, err := batches.next(ctx)
 		if err != nil {
-			return device, smaller(err, p.batch, p.size)
+			return device, p.smaller(err)
 		}
 		own := next.examples
 		answers, took, err := p.answers(ctx, params, next.inputs, own)
 		batches.done(next)
 		device += took
 		if err != nil {
-			return device, smaller(err, p.batch, p.size)
+			return device, p.smaller(err)
 		}
 		for k := range own {
 			if err := yield(start+k, &own[k], answers[k]); err != nil {
@@ -256,8 +261,8 @@ func (p *Predictor) answers(ctx context.Context, params *graph.DeviceParams, inp
 // portions are the samples of a source in order.
 func (p *Predictor) portions(count int) iter.Seq[portion] {
 	return func(yield func(portion) bool) {
-		for start := 0; start < count; start += p.batch {
-			samples := make([]int, min(p.batch, count-start))
+		for start := 0; start < count; start += p.layout.count {
+			samples := make([]int, min(p.layout.count, count-start))
 			for k := range samples {
 				samples[k] = start + k
 			}
@@ -272,9 +277,9 @@ func (p *Predictor) portions(count int) iter.Seq[portion] {
 func (p *Predictor) fill(ctx context.Context, in *batch, source Source, samples []int) ([]Example, error) {
 	kept := make([]Example, len(samples))
 	still := func(i int) *rand.Rand { return graph.Stream(0, fmt.Sprintf("predict sample %d", i)) }
-	err := in.fill(ctx, source, samples, p.size, preparers(p.b), still, func(k, i int, e *Example) {
-		if !p.points.prompted(e) {
-			p.points.Prompt(e, p.size, func(purpose string) *rand.Rand { return graph.Stream(0, fmt.Sprintf("%s of sample %d", purpose, i)) })
+	err := in.fill(ctx, source, samples, preparers(p.b), still, func(k, i int, e *Example) {
+		if !p.layout.points.prompted(e) {
+			p.layout.points.Prompt(e, p.layout.width, func(purpose string) *rand.Rand { return graph.Stream(0, fmt.Sprintf("%s of sample %d", purpose, i)) })
 		}
 		kept[k] = *e
 		kept[k].Image = append([]float32(nil), e.Image...)

@@ -38,7 +38,7 @@ func BenchmarkPrepare(b *testing.B) {
 	for name, a := range map[string]Augment{"plain": {}, "augmented": all} {
 		for _, workers := range []int{1, 2, 8} {
 			b.Run(fmt.Sprintf("%s/%d", name, workers), func(b *testing.B) {
-				in := newBatch(16, side, 0, Points{})
+				in := newBatch(layout{count: 16, width: side, height: side})
 				samples := make([]int, 16)
 				images := 0
 				for b.Loop() {
@@ -46,7 +46,7 @@ func BenchmarkPrepare(b *testing.B) {
 						samples[k] = images + k
 					}
 					rng := func(i int) *rand.Rand { return graph.Stream(1, fmt.Sprint(i)) }
-					if err := in.fill(context.Background(), square{side}, samples, side, workers, rng, func(_, i int, e *Example) {
+					if err := in.fill(context.Background(), square{side}, samples, workers, rng, func(_, i int, e *Example) {
 						if a != (Augment{}) {
 							a.apply(rng(i), e, side)
 						}

@@ -101,7 +101,7 @@ func (p *Predictor) refine(ctx context.Context, params *graph.DeviceParams, inpu
 	for k, e := range examples {
 		streams[k] = graph.Stream(r.Seed, "clicks of "+e.Name)
 	}
-	count, cells := p.batch, r.side*r.side
+	count, cells := p.layout.count, r.side*r.side
 	points, labels := make([][]float32, count), make([][]int32, count)
 	for k, e := range examples {
 		points[k], labels[k] = slices.Clone(e.Points), slices.Clone(e.Labels)
@@ -115,7 +115,7 @@ func (p *Predictor) refine(ctx context.Context, params *graph.DeviceParams, inpu
 				var xy []float32
 				var what []int32
 				answer := answers[k].Mask(answers[k].Chosen)
-				xy, what, done[k] = r.click(streams[k], func(i int) bool { return answer[i] > 0 }, examples[k].Target, p.size)
+				xy, what, done[k] = r.click(streams[k], func(i int) bool { return answer[i] > 0 }, examples[k].Target, p.layout.width)
 				points[k], labels[k] = append(points[k], xy...), append(labels[k], what...)
 			}
 			if k < len(examples) && !done[k] {
@@ -133,7 +133,7 @@ func (p *Predictor) refine(ctx context.Context, params *graph.DeviceParams, inpu
 			graph.Floats(mask, count, r.side, r.side, 1))
 		got, err := r.rounds[round-1].Call(ctx, params, 0, values...)
 		if err != nil {
-			return device, smaller(err, p.batch, p.size)
+			return device, p.smaller(err)
 		}
 		device += got.Device
 		for k := range examples {

@@ -258,7 +258,7 @@ func TestAverageIsWhatIsValidatedAndReturned(t *testing.T) {
 	defer p.Free()
 	placed := b.Place(averaged.Params)
 	defer placed.Free()
-	v, _, err := p.validate(context.Background(), placed, sound(3), nil)
+	v, _, err := p.validate(context.Background(), placed, sound(3), nil, nil)
 	if err != nil || v.dice != *averaged.History[3].Dice {
 		t.Errorf("the average has Dice %g, recorded is %g (%v)", v.dice, *averaged.History[3].Dice, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -13,7 +12,8 @@ import (
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
-// Example is one sample: a square image of S×S pixels and what goes with it.
+// Example is one sample: an image of H×W pixels, a square of S×S unless
+// Config.Height says otherwise, and what goes with it.
 type Example struct {
 	Image    []float32  // S·S·3, rows of pixels of red, green, blue, values 0..255; or what Config.Input says
 	Target   []uint8    // S·S; anything but 0 belongs to the target
@@ -31,6 +31,12 @@ type Example struct {
 	// S·S pixels that somebody answered before, or without one of the target.
 	Mask  []float32
 	Guess []uint8
+
+	// Whole is the sample that Image and Target are a part of, its corner at
+	// (X,Y) of it; nil: they are the whole. What a movement brings into the part
+	// is taken from there. Sources of parts set it where Config.Parts is set.
+	Whole *Picture
+	X, Y  int
 }
 
 // Source gives examples by number.
@@ -49,6 +55,7 @@ type Source interface {
 // batch is one set of inputs for the compiled step. Samples from n on only
 // fill it up: they repeat the first and have weight 0.
 type batch struct {
+	layout
 	n      int
 	names  []string
 	image  []float32
@@ -57,29 +64,32 @@ type batch struct {
 	mode   []int32
 	organ  []int32
 	weight []float32
-	points []float32
+	dots   []float32 // point prompts
 	labels []int32
 	mask   []float32
+	whole  []float32 // mean and deviation of the samples that images are parts of
 
 	scratch []Example // one for each worker
 }
 
-func newBatch(count, side, input int, prompts Points) *batch {
-	pixels := side * side
-	if input == 0 {
-		input = pixels * 3
+func newBatch(l layout) *batch {
+	whole := 0
+	if l.parts {
+		whole = l.count * 2 * 3
 	}
 	return &batch{
-		names:  make([]string, count),
-		image:  make([]float32, count*input),
-		target: make([]float32, count*pixels),
-		box:    make([]float32, count*4),
-		mode:   make([]int32, count),
-		organ:  make([]int32, count*4),
-		weight: make([]float32, count),
-		points: make([]float32, count*prompts.Count()*2),
-		labels: make([]int32, count*prompts.Count()),
-		mask:   make([]float32, count*prompts.Mask.Side*prompts.Mask.Side),
+		layout: l,
+		names:  make([]string, l.count),
+		image:  make([]float32, l.count*l.values()),
+		target: make([]float32, l.count*l.pixels()),
+		box:    make([]float32, l.count*4),
+		mode:   make([]int32, l.count),
+		organ:  make([]int32, l.count*4),
+		weight: make([]float32, l.count),
+		dots:   make([]float32, l.count*l.points.Count()*2),
+		labels: make([]int32, l.count*l.points.Count()),
+		mask:   make([]float32, l.count*l.points.Mask.Side*l.points.Mask.Side),
+		whole:  make([]float32, whole),
 	}
 }
 
@@ -88,11 +98,11 @@ func newBatch(count, side, input int, prompts Points) *batch {
 // workers are worked on at once, change included, but the source is asked for one
 // after the other. The batch does not depend on the number of workers, nor does
 // the error: it is that of the first sample that has one.
-func (b *batch) fill(ctx context.Context, source Source, samples []int, side, workers int, rng func(i int) *rand.Rand, change func(k, i int, e *Example)) error {
+func (b *batch) fill(ctx context.Context, source Source, samples []int, workers int, rng func(i int) *rand.Rand, change func(k, i int, e *Example)) error {
 	b.n = len(samples)
 	workers = max(1, min(workers, b.n))
 	for len(b.scratch) < workers {
-		b.scratch = append(b.scratch, Example{Image: make([]float32, len(b.image)/len(b.weight)), Target: make([]uint8, side*side)})
+		b.scratch = append(b.scratch, Example{Image: make([]float32, b.values()), Target: make([]uint8, b.pixels())})
 	}
 	var reading sync.Mutex
 	one := func(k int, e *Example) (err error) {
@@ -108,7 +118,7 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side, wo
 		if err := read(&reading, source, i, rng(i), e); err != nil {
 			return err
 		}
-		return b.take(k, i, side, e, change)
+		return b.take(k, i, e, change)
 	}
 	var next atomic.Int64
 	failed := make([]error, b.n)
@@ -136,7 +146,7 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side, wo
 		}
 	}
 	for k := b.n; k < len(b.weight); k++ {
-		b.repeat(k, side*side)
+		b.repeat(k)
 	}
 	return nil
 }
@@ -145,7 +155,7 @@ func (b *batch) fill(ctx context.Context, source Source, samples []int, side, wo
 func read(reading *sync.Mutex, source Source, i int, rng *rand.Rand, e *Example) error {
 	reading.Lock()
 	defer reading.Unlock()
-	e.Points, e.Labels, e.Mask, e.Guess = nil, nil, nil, nil
+	e.Points, e.Labels, e.Mask, e.Guess, e.Whole = nil, nil, nil, nil, nil
 	if err := source.Fill(i, rng, e); err != nil {
 		return fmt.Errorf("sample %d: %w", i, err)
 	}
@@ -153,11 +163,14 @@ func read(reading *sync.Mutex, source Source, i int, rng *rand.Rand, e *Example)
 }
 
 // take checks an example, changes it and makes it sample k of the batch.
-func (b *batch) take(k, i, side int, e *Example, change func(k, i int, e *Example)) error {
-	pixels, input := side*side, len(b.image)/len(b.weight)
+func (b *batch) take(k, i int, e *Example, change func(k, i int, e *Example)) error {
+	pixels, input := b.pixels(), b.values()
 	if len(e.Image) != input || len(e.Target) != pixels {
 		return fmt.Errorf("sample %d (%s) has %d image values and %d target values, an image of %d×%d pixels needs %d and %d",
-			i, e.Name, len(e.Image), len(e.Target), side, side, input, pixels)
+			i, e.Name, len(e.Image), len(e.Target), b.width, b.height, input, pixels)
+	}
+	if (e.Whole != nil) != b.parts {
+		return fmt.Errorf("sample %d (%s): whether examples are parts of samples is said by the configuration, and the source gives others", i, e.Name)
 	}
 	if change != nil {
 		change(k, i, e)
@@ -168,7 +181,7 @@ func (b *batch) take(k, i, side int, e *Example, change func(k, i int, e *Exampl
 	if n := len(b.mask) / len(b.weight); n > 0 && len(e.Mask) != n {
 		return fmt.Errorf("sample %d (%s) has a mask prompt of %d values, expected %d", i, e.Name, len(e.Mask), n)
 	}
-	b.put(k, pixels, e)
+	b.put(k, e)
 	return nil
 }
 
@@ -183,7 +196,8 @@ func preparers(b *graph.Backend) int {
 	return max(1, cores/2)
 }
 
-func (b *batch) put(k, pixels int, e *Example) {
+func (b *batch) put(k int, e *Example) {
+	pixels := b.pixels()
 	copy(b.image[k*len(e.Image):], e.Image)
 	target := b.target[k*pixels : (k+1)*pixels]
 	for p, v := range e.Target {
@@ -195,89 +209,54 @@ func (b *batch) put(k, pixels int, e *Example) {
 	copy(b.box[k*4:], e.Box[:])
 	copy(b.organ[k*4:], e.Organ[:])
 	if n := len(b.labels) / len(b.weight); n > 0 {
-		copy(b.points[k*2*n:], e.Points)
+		copy(b.dots[k*2*n:], e.Points)
 		copy(b.labels[k*n:], e.Labels)
 	}
 	if n := len(b.mask) / len(b.weight); n > 0 {
 		copy(b.mask[k*n:], e.Mask)
 	}
+	if e.Whole != nil {
+		copy(b.whole[6*k:6*k+6], e.Whole.statistics())
+	}
 	b.mode[k], b.weight[k], b.names[k] = e.Modality, 1, e.Name
 }
 
-func (b *batch) repeat(k, pixels int) {
-	input := len(b.image) / len(b.weight)
+func (b *batch) repeat(k int) {
+	input, pixels := b.values(), b.pixels()
 	copy(b.image[k*input:(k+1)*input], b.image[:input])
 	copy(b.target[k*pixels:(k+1)*pixels], b.target[:pixels])
 	copy(b.box[k*4:(k+1)*4], b.box[:4])
 	copy(b.organ[k*4:(k+1)*4], b.organ[:4])
 	n := len(b.labels) / len(b.weight)
-	copy(b.points[k*2*n:(k+1)*2*n], b.points[:2*n])
+	copy(b.dots[k*2*n:(k+1)*2*n], b.dots[:2*n])
 	copy(b.labels[k*n:(k+1)*n], b.labels[:n])
 	n = len(b.mask) / len(b.weight)
 	copy(b.mask[k*n:(k+1)*n], b.mask[:n])
+	if b.parts {
+		copy(b.whole[6*k:6*k+6], b.whole[:6])
+	}
 	b.mode[k], b.weight[k], b.names[k] = b.mode[0], 0, ""
 }
 
-// shapes are the network's inputs for a batch, in the order of graph.Inputs.
-func shapes(count, side, input int, points Points) []graph.Shape {
-	s := []graph.Shape{graph.F32(pictures(count, side, input)...), graph.F32(count, 4), graph.I32(count), graph.I32(count, 4)}
-	if n := points.Count(); n > 0 {
-		s = append(s, graph.F32(count, n, 2), graph.I32(count, n))
-	}
-	if m := points.Mask.Side; m > 0 {
-		s = append(s, graph.F32(count, m, m, 1))
-	}
-	return s
-}
-
-// pictures is the shape of a batch of images, or of what stands in their place.
-func pictures(count, side, input int) []int {
-	if input > 0 {
-		return []int{count, input}
-	}
-	return []int{count, side, side, 3}
-}
-
-func (b *batch) inputs(side, input int) []graph.Value {
-	count := len(b.weight)
+func (b *batch) inputs() []graph.Value {
+	count := b.count
 	v := []graph.Value{
-		graph.Floats(b.image, pictures(count, side, input)...),
+		graph.Floats(b.image, b.pictures()...),
 		graph.Floats(b.box, count, 4),
 		graph.Ints(b.mode, count),
 		graph.Ints(b.organ, count, 4),
 	}
+	if b.parts {
+		v = append(v, graph.Floats(b.whole, count, 2, 3))
+	}
 	if n := len(b.labels) / count; n > 0 {
-		v = append(v, graph.Floats(b.points, count, n, 2), graph.Ints(b.labels, count, n))
+		v = append(v, graph.Floats(b.dots, count, n, 2), graph.Ints(b.labels, count, n))
 	}
 	if n := len(b.mask) / count; n > 0 {
-		side := int(math.Sqrt(float64(n)))
+		side := b.points.Mask.Side
 		v = append(v, graph.Floats(b.mask, count, side, side, 1))
 	}
 	return v
-}
-
-// network applies a network to the nodes of shapes and checks its masks.
-func network(s *graph.Scope, net graph.Network, in []*graph.Node, count, side int, points Points) graph.Outputs {
-	given := graph.Inputs{Image: in[0], Box: in[1], Modality: in[2], Organ: in[3]}
-	if points.Count() > 0 {
-		given.Points, given.Labels = in[4], in[5]
-		in = in[2:]
-	}
-	if points.Mask.Side > 0 {
-		given.Mask = in[4]
-	}
-	if points.NoBox {
-		given.Box = nil
-	}
-	out := net(s, given)
-	if out.Masks == nil {
-		s.Failf("the network returns no masks")
-	}
-	d := out.Masks.Shape().Dimensions
-	if len(d) != 4 || d[0] != count || d[2] != side || d[3] != side {
-		s.Failf("the network returns masks of shape %v, expected [%d M %d %d]", d, count, side, side)
-	}
-	return out
 }
 
 var errEmpty = errors.New("there are no samples")

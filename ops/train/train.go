@@ -113,8 +113,9 @@ func (r *run) report(e Event) {
 }
 
 func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
-	count, side := r.cfg.BatchSize, r.cfg.Size
-	inputs := append(shapes(count, side, r.cfg.Input, r.cfg.Points), graph.F32(count, side, side), graph.F32(count))
+	l := r.cfg.layout()
+	count := l.count
+	inputs := append(l.shapes(), graph.F32(count, l.height, l.width), graph.F32(count))
 	step := graph.StepConfig{
 		Name: "training step", Trainable: r.cfg.Trainable, Optimizer: r.cfg.Optimizer, ClipNorm: r.cfg.ClipNorm, Average: r.cfg.Average,
 		Parts: r.cfg.parts() > 1, Precision: r.cfg.Precision, Scaling: r.cfg.Scaling, Recompute: r.cfg.Recompute,
@@ -123,8 +124,8 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 		step.Factor = r.cfg.factor
 	}
 	if r.cfg.NoDecay != (NoDecay{}) {
-		specs, err := graph.Declare(shapes(count, side, r.cfg.Input, r.cfg.Points), func(s *graph.Scope, in []*graph.Node) []*graph.Node {
-			return []*graph.Node{network(s, net, in, count, side, r.cfg.Points).Masks}
+		specs, err := graph.Declare(l.shapes(), func(s *graph.Scope, in []*graph.Node) []*graph.Node {
+			return []*graph.Node{l.network(s, net, in).Masks}
 		})
 		if err != nil {
 			return err
@@ -132,7 +133,7 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 		step.Decayed = r.cfg.NoDecay.decayed(specs)
 	}
 	r.step, err = graph.NewStep(b, step, inputs, func(s *graph.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
-		out := network(s, net, in, count, side, r.cfg.Points)
+		out := l.network(s, net, in)
 		target := Target{Masks: in[len(in)-2], Weights: in[len(in)-1]}
 		losses := r.cfg.Loss(s, out, target)
 		if d := losses.Shape().Dimensions; len(d) != 1 || d[0] != count {
@@ -144,7 +145,7 @@ func (r *run) compile(b *graph.Backend, net graph.Network) (err error) {
 		return err
 	}
 	if r.cfg.Validation != nil {
-		r.predict, err = NewPromptedPredictor(b, net, PredictorConfig{Size: side, Input: r.cfg.Input, Batch: count, Select: r.cfg.Select, Points: r.cfg.Points})
+		r.predict, err = NewPromptedPredictor(b, net, PredictorConfig{Size: r.cfg.Size, Height: r.cfg.Height, Input: r.cfg.Input, Parts: r.cfg.Parts, Batch: count, Select: r.cfg.Select, Points: r.cfg.Points})
 	}
 	return err
 }
@@ -252,7 +253,7 @@ func (r *run) endEpoch(ctx context.Context) error {
 	}
 	if r.predict != nil {
 		r.report(Event{Phase: "validating", Epoch: record.Epoch, Step: p.Step})
-		found, device, err := r.predict.validate(ctx, r.step.Averaged(), r.cfg.Validation, r.cfg.Measure)
+		found, device, err := r.predict.validate(ctx, r.step.Averaged(), r.cfg.Validation, r.cfg.Whole, r.cfg.Measure)
 		r.epoch.add(device, 0)
 		if err != nil {
 			return fmt.Errorf("validation after epoch %d: %w", record.Epoch, err)
