@@ -143,6 +143,9 @@ func (r reader) fn() error {
 		}
 		if r.is("?") {
 			r.lex.Next()
+			if r.is("=") {
+				return r.fail(`"," or ")": a parameter has a default or may be left out`)
+			}
 		} else if r.is("=") {
 			r.lex.Next()
 			if _, err := r.expr(); err != nil {
