@@ -169,3 +169,24 @@ func TestFindingsWarn(t *testing.T) {
 		})
 	}
 }
+
+// A model remembers the patients of every training that it has been through, so that none is taken for new.
+func TestModelsRememberAllPatients(t *testing.T) {
+	var events []Event
+	e := newEngine(t, Config{Events: func(Event) {}})
+	p, _ := runAll(t, e, &events, `mseg 1
+split parts = phantom(patients: 8, slices: 1, size: 64 px) |> prep(percentile(0 % .. 100 %) |> resize(16 px)) |> by(patient, train: 25 %, val: 25 %, test: 50 %)
+split more = parts.test |> by(patient, train: 50 %, test: 50 %)
+model base = unet(image: 16 px, base: 2, depth: 2) |> train(parts.train, validate: parts.val, epochs: 1, batch: 4)
+model after = base |> adapt(mixture(1, bottleneck: 2)) |> finetune(more.train, validate: more.test, epochs: 1, batch: 4, rate: 1e-3)
+`)
+	split := valueOf[*Split](t, e, p, "parts")
+	more := valueOf[*Split](t, e, p, "more")
+	m := valueOf[*Model](t, e, p, "after")
+	if want := union(split.Parts["train"].Patients(), more.Parts["train"].Patients()); len(want) != 4 || !slices.Equal(m.TrainedOn, want) {
+		t.Errorf("trained on %v, remembers %v", want, m.TrainedOn)
+	}
+	if want := union(split.Parts["val"].Patients(), more.Parts["test"].Patients()); len(want) != 4 || !slices.Equal(m.ChosenOn, want) {
+		t.Errorf("chosen on %v, remembers %v", want, m.ChosenOn)
+	}
+}
