@@ -98,3 +98,31 @@ func TestBetterOfWhatIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// A metric of the script's own stands where it was asked for, between those that the program has.
+func TestOwnMetricsKeepTheirPlace(t *testing.T) {
+	mean := func(metrics, field string) float64 {
+		var events []Event
+		e := newEngine(t, Config{Events: func(Event) {}})
+		p, _ := runAll(t, e, &events, `mseg 1
+fn lost(p: mask, t: mask) -> scalar = sum((1 - p) * t) / sum(t)
+fn found(p: mask, t: mask) -> scalar = sum(p) / sum(t)
+data all = phantom(patients: 2, slices: 1, size: 64 px, lesions: 1) |> prep(percentile(0 % .. 100 %) |> resize(32 px))
+eval fill = box_ellipse |> evaluate(all, metrics: [`+metrics+`])
+`)
+		s := valueOf[*Scores](t, e, p, "fill")
+		sum := 0.0
+		for _, r := range s.Rows {
+			sum += r.Value(s.column(field))
+		}
+		return sum / float64(len(s.Rows))
+	}
+	for field, alone := range map[string]string{"dice": "dice", "iou": "iou", "lost": "lost", "found": "found"} {
+		want := mean(alone, field)
+		for _, metrics := range []string{"lost, dice, found, iou", "dice, lost, iou, found", "found, lost, iou, dice"} {
+			if got := mean(metrics, field); got != want {
+				t.Errorf("%s of [%s] is %g, alone %g", field, metrics, got, want)
+			}
+		}
+	}
+}

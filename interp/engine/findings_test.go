@@ -130,3 +130,63 @@ func TestSweptPromptsAreNotToldAsOne(t *testing.T) {
 		t.Errorf("the prompt is not told:\n%s", got)
 	}
 }
+
+// What makes numbers worthless is said before any table, and only where it is so.
+func TestFindingsWarn(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(e *evalItem)
+		says   string
+	}{
+		"a leak":            {func(e *evalItem) { e.model.TrainedOn = []string{"d/1", "d/9"} }, "LEAK: 1 of 2 patients that mine is measured on were trained on (d/1)."},
+		"a chosen model":    {func(e *evalItem) { e.model.ChosenOn = []string{"d/2"} }, "1 of 2 patients that mine is measured on also chose its checkpoint (d/2)."},
+		"an oracle":         {func(e *evalItem) { e.scores.Select = "oracle" }, "mine takes the best of its masks by the reference (oracle)"},
+		"untrained quality": {func(e *evalItem) { e.scores.Select, e.model.Built.Masks = "predicted_iou", 3 }, "by a predicted IoU that was never trained"},
+		"generated images":  {func(e *evalItem) { e.data.Origins = []string{"phantom: GENERATED images, no patients"} }, "These results are from generated images"},
+		"a cut to the box":  {func(e *evalItem) { e.data.Preps = []data.Prep{{Crop: &data.Crop{}}} }, "Images are cut to a region around the structure"},
+		"few patients":      {func(e *evalItem) {}, "2 images of only 2 patients"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := func(change func(e *evalItem)) string {
+				e := shown("mine", "dice", 0.5, 0.6)
+				e.model.Built = &models.Model{Masks: 1}
+				e.model.TrainedOn, e.model.ChosenOn = []string{"d/8"}, []string{"d/9"}
+				for i := range e.data.Samples {
+					e.data.Samples[i].Dataset, e.data.Samples[i].Patient = "d", string(rune('1'+i))
+				}
+				change(&e)
+				var all []string
+				for _, f := range findings([]evalItem{e}) {
+					all = append(all, f.Text)
+				}
+				return strings.Join(all, "\n")
+			}
+			if got := text(c.change); !strings.Contains(got, c.says) {
+				t.Errorf("the findings do not say %q:\n%s", c.says, got)
+			}
+			if got := text(func(*evalItem) {}); name != "few patients" && strings.Contains(got, c.says) {
+				t.Errorf("without a cause they say %q", c.says)
+			}
+		})
+	}
+}
+
+// A model remembers the patients of every training that it has been through, so that none is taken for new.
+func TestModelsRememberAllPatients(t *testing.T) {
+	var events []Event
+	e := newEngine(t, Config{Events: func(Event) {}})
+	p, _ := runAll(t, e, &events, `mseg 1
+split parts = phantom(patients: 8, slices: 1, size: 64 px) |> prep(percentile(0 % .. 100 %) |> resize(16 px)) |> by(patient, train: 25 %, val: 25 %, test: 50 %)
+split more = parts.test |> by(patient, train: 50 %, test: 50 %)
+model base = unet(image: 16 px, base: 2, depth: 2) |> train(parts.train, validate: parts.val, epochs: 1, batch: 4)
+model after = base |> adapt(mixture(1, bottleneck: 2)) |> finetune(more.train, validate: more.test, epochs: 1, batch: 4, rate: 1e-3)
+`)
+	split := valueOf[*Split](t, e, p, "parts")
+	more := valueOf[*Split](t, e, p, "more")
+	m := valueOf[*Model](t, e, p, "after")
+	if want := union(split.Parts["train"].Patients(), more.Parts["train"].Patients()); len(want) != 4 || !slices.Equal(m.TrainedOn, want) {
+		t.Errorf("trained on %v, remembers %v", want, m.TrainedOn)
+	}
+	if want := union(split.Parts["val"].Patients(), more.Parts["test"].Patients()); len(want) != 4 || !slices.Equal(m.ChosenOn, want) {
+		t.Errorf("chosen on %v, remembers %v", want, m.ChosenOn)
+	}
+}
