@@ -23,6 +23,9 @@
 // become shifted matrix products on go, means are reduced axis by axis there,
 // and no layer relies on a gradient that is known to be wrong.
 //
+// A program that is only asked is compiled in segments on a CPU's XLA, so that
+// blocks which are alike are compiled once; see [Scope.Block].
+//
 // A step may compute its products in half precision ([Precision]) and some of
 // its activations twice ([Scope.Block]), and what a program needs of memory is
 // estimated from its graph before it is compiled ([MemoryError]).

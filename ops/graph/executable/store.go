@@ -17,7 +17,7 @@ import (
 )
 
 // Limit is the room in bytes that kept programs may take; those not used for the longest time
-// go first. A ViT-B takes some 600 kB.
+// go first. Those of a ViT-B take some 1 MB.
 const Limit = 1 << 30
 
 // magic begins every file; its number is raised when the rest of the file
