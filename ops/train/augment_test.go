@@ -195,3 +195,45 @@ func TestGreyImagesAreAugmentedOnOneChannel(t *testing.T) {
 		}
 	}
 }
+
+// Each change is made to its share of the samples, by itself; without a probability to all, with the numbers that were drawn before there was one.
+func TestChangesHaveAProbability(t *testing.T) {
+	const side, tries = 6, 3000
+	changed := func(a Augment) (share float64) {
+		for seed := range uint64(tries) {
+			e := &Example{Image: make([]float32, side*side*3), Target: make([]uint8, side*side)}
+			for i := range e.Image {
+				e.Image[i] = float32(100 + i/3)
+			}
+			before := slices.Clone(e.Image)
+			a.apply(rand.New(rand.NewPCG(seed, 1)), e, side)
+			for i, v := range e.Image {
+				if math.Abs(float64(v-before[i])) > 1e-3 {
+					share += 1.0 / tries
+					break
+				}
+			}
+		}
+		return share
+	}
+	for name, c := range map[string]struct {
+		a    Augment
+		want float64
+	}{
+		"always":        {Augment{Rotate: 90}, 1},
+		"rotation":      {Augment{Rotate: 90, Probability: 0.2}, 0.2},
+		"gain":          {Augment{Gain: [2]float64{0.5, 0.9}, Probability: 0.2}, 0.2},
+		"noise":         {Augment{Noise: 10, Probability: 0.2}, 0.2},
+		"blur":          {Augment{Blur: 3, Probability: 0.2}, 0.2},
+		"two by itself": {Augment{Rotate: 90, Noise: 10, Probability: 0.2}, 1 - 0.8*0.8},
+	} {
+		if got := changed(c.a); math.Abs(got-c.want) > 0.04 {
+			t.Errorf("%s: %.3f of the samples are changed, expected %.3f", name, got, c.want)
+		}
+	}
+	for _, p := range []float64{-0.1, 1.1, math.NaN()} {
+		if (Augment{Probability: p}).Check() == nil {
+			t.Errorf("a probability of %g is accepted", p)
+		}
+	}
+}
