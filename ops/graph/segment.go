@@ -180,8 +180,10 @@ func (d *division) segment(r span) segment {
 		}
 	}
 	for _, name := range d.results {
-		from := d.by[name]
-		if from >= 0 && (r.holds(from) && !d.constant[from] || last && d.constant[from]) {
+		switch from := d.by[name]; {
+		case from < 0 && last: // an input, as it is
+			s.results = append(s.results, name)
+		case from >= 0 && (r.holds(from) && !d.constant[from] || last && d.constant[from]):
 			s.results = append(s.results, name)
 			take(from)
 		}
@@ -191,6 +193,11 @@ func (d *division) segment(r span) segment {
 			if from := d.by[name]; (from < 0 || !in[from]) && !slices.Contains(s.args, name) {
 				s.args = append(s.args, name)
 			}
+		}
+	}
+	for _, name := range s.results {
+		if d.by[name] < 0 && !slices.Contains(s.args, name) {
+			s.args = append(s.args, name)
 		}
 	}
 	s.program = d.write(body, s)

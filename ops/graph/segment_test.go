@@ -60,6 +60,7 @@ func TestDivide(t *testing.T) {
 		{"a value that two later parts read", network("%4", "%x", "%1 = neg(%x)", "%2 = neg(%1)", "%3 = neg(%2)", "%4 = add(%3, %1)"), []int{1, 2, 3}, "%x>%1 %1>%2 %2>%3 %3,%1>%4"},
 		{"what nobody needs is not computed", network("%3", "%x %y", "%1 = neg(%x)", "%2 = add(%1, %y)", "%3 = neg(%1)"), []int{1}, "%x>%1 %1>%3"},
 		{"an inner result that is returned too, twice", network("%2 %3 %2", "%x", "%1 = neg(%x)", "%2 = neg(%1)", "%3 = neg(%2)"), []int{1, 2}, "%x>%1 %1>%2,%2 %2>%3"},
+		{"an input that is returned", network("%3 %x", "%x", "%1 = neg(%x)", "%2 = neg(%1)", "%3 = neg(%2)"), []int{1, 2}, "%x>%1 %1>%2 %2,%x>%3,%x"},
 		{"a constant that is returned", network("%3 %c", "%x", "%c = constant 2", "%1 = neg(%x)", "%2 = neg(%1)", "%3 = neg(%2)"), []int{2, 3}, "%x>%1 %1>%2 %2>%3,%c"},
 		{"only constants behind the last cut", network("%1 %c", "%x", "%1 = neg(%x)", "%c = constant 2"), []int{1}, "%x>%1,%c"},
 		{"a name in quotes is none", network("%2", "%x", `%1 = call(%x) {name = "%x \"%1"}`, `%2 = call(%1) {name = "%x \"%1"}`), []int{1}, "%x>%1 %1>%2"},

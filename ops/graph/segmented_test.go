@@ -11,7 +11,7 @@ import (
 	gx "github.com/gomlx/gomlx/core/graph"
 )
 
-// deep is a network of alike blocks that read what was made before all of them, whose gates are returned, and whose activations can be asked
+// deep is a network of alike blocks that read what was made before all of them, whose gates and an input are returned, and whose activations can be asked
 // for; marked says whether its blocks are.
 func deep(marked bool) Build {
 	return func(s *Scope, in []*Node) []*Node {
@@ -37,7 +37,7 @@ func deep(marked bool) Build {
 		}
 		x = end(x)
 		y := Linear(s.In("head"), x, 3, true)
-		return append([]*Node{y, y, gx.ScalarOne(s.Graph(), s.DType())}, out...)
+		return append([]*Node{y, y, in[1], gx.ScalarOne(s.Graph(), s.DType())}, out...)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestSegmentsComputeTheSame(t *testing.T) {
 			all.Wait()
 		}
 		alike(t, results[1], results[0], 1e-6)
-		if len(results[0].Outputs) != 9 || len(results[0].Taps) != 6 {
+		if len(results[0].Outputs) != 10 || len(results[0].Taps) != 6 {
 			t.Errorf("%d outputs and %d activations", len(results[0].Outputs), len(results[0].Taps))
 		}
 	}
