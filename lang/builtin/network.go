@@ -54,7 +54,7 @@ func init() {
 			p("image", "number<px>", "128 px", "side of the input").within(16, 2048),
 			p("base", "int", "16", "channels of the first level, doubled at each further one").within(1, 1024),
 			p("depth", "int", "4", "number of levels").within(2, 8),
-			p("blocks", "list<int>", "[1, 3, 4, 6, 6, 6, 6, 6]", "residual blocks of each level").within(1, 100),
+			p("blocks", "list<int>", "[1, 3, 4, 6, 6, 6, 6, 6]", "residual blocks of each level, the first ones of the list").within(1, 100),
 			p("deep", "bool", "false", "deep supervision: coarser answers count in the loss too, with half the weight at each halving"),
 			p("height", "number<px>", "", "rows of the input where they are not as many as its columns, which image counts then; samples of any shape come from a prep without resize").within(16, 2048),
 		}, networks...),
