@@ -33,16 +33,17 @@ func (b *Backend) tidy() {
 // Provenance is what results depend on besides the script: it belongs into
 // every record of a run. On XLA the last bits depend on the thread count.
 type Provenance struct {
-	Backend      string `json:"backend"`                 // go or xla
-	Description  string `json:"description"`             // for people
-	Plugin       string `json:"plugin,omitempty"`        // path of the PJRT plugin
-	PluginSHA256 string `json:"plugin_sha256,omitempty"` // of the plugin
-	PJRT         string `json:"pjrt_api,omitempty"`      // version of its interface
-	Device       string `json:"device,omitempty"`        // what computes, where that is not the processor of the host
-	TF32         bool   `json:"tf32,omitempty"`          // it may multiply float32 with 10 bits of mantissa
-	OwnProduct   bool   `json:"own_product,omitempty"`   // wide matrix products of XLA's programs are computed by package gemm
-	Threads      int    `json:"threads"`
-	SIMD         bool   `json:"simd"` // of the go backend's matrix product
+	Backend       string `json:"backend"`                  // go or xla
+	Description   string `json:"description"`              // for people
+	Plugin        string `json:"plugin,omitempty"`         // path of the PJRT plugin
+	PluginSHA256  string `json:"plugin_sha256,omitempty"`  // of the plugin
+	PJRT          string `json:"pjrt_api,omitempty"`       // version of its interface
+	Device        string `json:"device,omitempty"`         // what computes, where that is not the processor of the host
+	TF32          bool   `json:"tf32,omitempty"`           // it may multiply float32 with 10 bits of mantissa
+	OwnProduct    bool   `json:"own_product,omitempty"`    // wide matrix products of XLA's programs are computed by package gemm
+	CompilerFlags string `json:"compiler_flags,omitempty"` // options of XLA's compiler for the CPU
+	Threads       int    `json:"threads"`
+	SIMD          bool   `json:"simd"` // of the go backend's matrix product
 }
 
 // Accelerated says whether programs run on a device of their own, beside the processor and memory of the host.

@@ -41,10 +41,11 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	}
 	opening.Lock() // go-xla's list of plugins has no lock for those handed to it
 	defer opening.Unlock()
-	if err := chooseCompiler(path); err != nil {
+	flags, err := chooseCompiler(path)
+	if err != nil {
 		return nil, err
 	}
-	own, err := standIn(path, sum)
+	own, err := standIn(path, sum, flags)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 		return nil, err
 	}
 	b.reason = "xla: " + reason
-	b.facts.PluginSHA256 = sum
+	b.facts.PluginSHA256, b.facts.CompilerFlags = sum, flags
 	if b.facts.OwnProduct = own; own {
 		b.facts.Description += ", wide products by mseg"
 	}
@@ -66,12 +67,18 @@ var (
 	multiplies bool // and its programs call the product of package gemm
 )
 
-// chooseCompiler sets options for the CPU's compiler, unless the user has set any.
-func chooseCompiler(path string) error {
-	if !cpuPlugin(path) || userFlags() {
-		return nil
+// chooseCompiler sets options for the CPU's compiler, unless the user has set any, and returns them.
+func chooseCompiler(path string) (flags string, err error) {
+	if flags, err = compilerFlags(); err != nil || !cpuPlugin(path) {
+		return "", err
 	}
-	return os.Setenv(flagsVar, quickCompiler)
+	switch {
+	case userFlags():
+		return os.Getenv(flagsVar), nil
+	case flags == "":
+		return "", os.Unsetenv(flagsVar)
+	}
+	return flags, os.Setenv(flagsVar, flags)
 }
 
 // productVar set to xla leaves all products to XLA, to compare.
@@ -80,7 +87,7 @@ const productVar = "MSEG_PRODUCT"
 // standIn takes the place of the compiler of XLA for the CPU: compiled programs stay for the next process, and wide products are computed by package
 // gemm if own says so. It is for the CPU only: what a GPU's program depends on besides the plugin has not been tried. Under a user's own XLA_FLAGS the
 // plugin is used as it is, since they may ask to see how it compiles.
-func standIn(path, sum string) (own bool, err error) {
+func standIn(path, sum, flags string) (own bool, err error) {
 	product := os.Getenv(productVar)
 	if product != "" && product != "xla" {
 		return false, fmt.Errorf("the environment variable %s is %q, xla or nothing was expected", productVar, product)
@@ -96,7 +103,7 @@ func standIn(path, sum string) (own bool, err error) {
 	if err != nil {
 		dir = "" // no place to keep anything
 	}
-	table, err := executable.Table(path, sum, fmt.Sprintf("%d %s", threads, quickCompiler), executable.Store{Dir: dir})
+	table, err := executable.Table(path, sum, fmt.Sprintf("%d %s", threads, flags), executable.Store{Dir: dir})
 	if err != nil {
 		return false, nil // go-xla opens the plugin itself
 	}

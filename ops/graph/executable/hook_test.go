@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	gx "github.com/gomlx/gomlx/core/graph"
@@ -162,6 +163,15 @@ func TestProgramsAreKept(t *testing.T) {
 	threads := run("PJRT_NPROC=1")
 	if threads.Loaded != 0 {
 		t.Error("a program compiled for all threads was used for one")
+	}
+
+	if r := run("MSEG_COMPILER=thorough"); r.Loaded != 0 || r.Compiled != first.Compiled {
+		t.Errorf("for other options of the compiler %d programs were loaded and %d compiled", r.Loaded, r.Compiled)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childVar+"="+plugin, "MSEG_COMPILER=fast")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), `MSEG_COMPILER is "fast", quick or thorough was expected`) {
+		t.Errorf("MSEG_COMPILER=fast: %s", out)
 	}
 
 	readonly := filepath.Join(t.TempDir(), "file")
