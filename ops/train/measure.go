@@ -81,11 +81,16 @@ func (p *Predictor) validate(ctx context.Context, params *graph.DeviceParams, so
 	return v, device, err
 }
 
-// Overlap is the Dice coefficient 2|P∩T|/(|P|+|T|) of two masks. Two empty ones agree: 1.
+// Overlap is the Dice coefficient of two masks; see [Dice].
 func Overlap(mask, reference []uint8) float64 {
-	both, total := 0, 0
-	for i, x := range mask {
-		p, t := x != 0, reference[i] != 0
+	return dice(reference, func(i int) bool { return mask[i] != 0 })
+}
+
+// dice is the Dice coefficient of the pixels that in says belong to a mask, and a reference.
+func dice(reference []uint8, in func(i int) bool) float64 {
+	var both, total int
+	for i, r := range reference {
+		p, t := in(i), r != 0
 		if p {
 			total++
 		}

@@ -72,23 +72,7 @@ func (s Selection) choose(p *Prediction, target []uint8) int {
 // Dice is the Dice coefficient 2|P∩T|/(|P|+|T|) of a mask of logits, positive
 // ones belonging to it, and a target. Two empty masks agree: 1.
 func Dice(logits []float32, target []uint8) float64 {
-	var both, total int
-	for i, v := range logits {
-		p, t := v > 0, target[i] != 0
-		if p {
-			total++
-		}
-		if t {
-			total++
-		}
-		if p && t {
-			both++
-		}
-	}
-	if total == 0 {
-		return 1
-	}
-	return 2 * float64(both) / float64(total)
+	return dice(target, func(i int) bool { return logits[i] > 0 })
 }
 
 // Predictor runs a network on batches of one fixed size.
