@@ -4,11 +4,8 @@ package executable_test
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -16,27 +13,13 @@ import (
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/graph/executable"
 )
 
-// childVar makes the test program compute and print instead of testing: only a
-// new process loads what another has kept.
-const childVar = "MSEG_TEST_EXECUTABLE"
-
-func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == graph.ProbeFlag {
-		os.Exit(graph.ProbeMain(os.Args[2]))
-	}
-	if plugin := os.Getenv(childVar); plugin != "" {
-		if err := child(plugin); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
+// TestMain: only a new process loads what another has kept.
+func TestMain(m *testing.M) { onbackend.Main(m, compute) }
 
 // report is what a child process prints: bits of its results and what its
 // compiler did.
@@ -45,12 +28,7 @@ type report struct {
 	Loaded, Compiled int64
 }
 
-func child(plugin string) error {
-	b, err := graph.Open("xla:" + plugin)
-	if err != nil {
-		return err
-	}
-	r := report{}
+func compute(b *graph.Backend) (r report, err error) {
 	note := func(xs []float32) {
 		for _, x := range xs {
 			r.Bits = append(r.Bits, math.Float32bits(x))
@@ -72,15 +50,15 @@ func child(plugin string) error {
 	}
 	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "forward"}, []graph.Shape{graph.F32(image.Dims...)}, forward)
 	if err != nil {
-		return err
+		return r, err
 	}
 	params, err := graph.Initialise(p.Specs(), 1)
 	if err != nil {
-		return err
+		return r, err
 	}
 	got, err := p.Call(context.Background(), b.Place(params), 0, image)
 	if err != nil {
-		return err
+		return r, err
 	}
 	for _, o := range got.Outputs {
 		note(o.Data)
@@ -90,20 +68,20 @@ func child(plugin string) error {
 			return gx.ReduceAllMean(gx.Square(network(s, in))), nil
 		})
 	if err != nil {
-		return err
+		return r, err
 	}
 	if err := step.Start(b.Place(params), nil); err != nil {
-		return err
+		return r, err
 	}
 	for range 3 {
 		res, err := step.Run(context.Background(), 1e-2, 0, image)
 		if err != nil {
-			return err
+			return r, err
 		}
 		note([]float32{float32(res.Loss), float32(res.GradientNorm)})
 	}
 	r.Loaded, r.Compiled = executable.Counts()
-	return json.NewEncoder(os.Stdout).Encode(r)
+	return r, nil
 }
 
 func TestProgramsAreKept(t *testing.T) {
@@ -114,18 +92,7 @@ func TestProgramsAreKept(t *testing.T) {
 	cache := t.TempDir()
 	run := func(env ...string) report {
 		t.Helper()
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(append(os.Environ(), childVar+"="+plugin, "MSEG_CACHE="+cache), env...)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r report
-		if err := json.Unmarshal(out, &r); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		return r
+		return onbackend.Fresh[report](t, plugin, append([]string{"MSEG_CACHE=" + cache}, env...)...)
 	}
 	first := run()
 	if first.Compiled == 0 || first.Loaded != 0 || len(first.Bits) < 20 {
@@ -168,9 +135,7 @@ func TestProgramsAreKept(t *testing.T) {
 	if r := run("MSEG_COMPILER=thorough"); r.Loaded != 0 || r.Compiled != first.Compiled {
 		t.Errorf("for other options of the compiler %d programs were loaded and %d compiled", r.Loaded, r.Compiled)
 	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVar+"="+plugin, "MSEG_COMPILER=fast")
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), `MSEG_COMPILER is "fast", quick or thorough was expected`) {
+	if out, err := onbackend.Process(plugin, "MSEG_COMPILER=fast").CombinedOutput(); err == nil || !strings.Contains(string(out), `MSEG_COMPILER is "fast", quick or thorough was expected`) {
 		t.Errorf("MSEG_COMPILER=fast: %s", out)
 	}
 

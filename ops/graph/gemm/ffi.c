@@ -1,13 +1,11 @@
 //go:build cgo && linux && amd64
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "gemm.h"
 #include "register.h"
 
-// The part of XLA's interface for functions of others (FFI) that is used here, by its layout, from the description of version 0.4; 0.3 has
-// the same one as far as it goes.
+// The part of XLA's interface for functions of others (FFI) that is used here, by its layout, from the description of version 0.4.
 enum {
 	METADATA = 1,     // kind of an extension
 	EXECUTE = 3,      // stage
@@ -15,7 +13,7 @@ enum {
 	SCALAR = 3,       // kind of an attribute
 	INVALID_ARGUMENT = 3,
 	RESOURCE_EXHAUSTED = 8,
-	MAJOR = 0, OLDEST_MINOR = 3, NEWEST_MINOR = 4,
+	MAJOR = 0, MINOR = 4,
 };
 
 typedef struct extension {
@@ -131,8 +129,6 @@ static int threads(const frame *f) {
 	return succeeded(f->xla, f->xla->threads(&args)) && n > 0 && n < 1024 ? (int)n : 1;
 }
 
-static bool known(const version *v) { return v->major == MAJOR && v->minor >= OLDEST_MINOR && v->minor <= NEWEST_MINOR; }
-
 // attribute is the value of a 64-bit attribute, or -1.
 static int64_t attribute(const frame *f, const char *name) {
 	for (int64_t i = 0; i < f->attributes.count; i++) {
@@ -153,7 +149,7 @@ static void *product(frame *f) {
 	if (f->extensions && f->extensions->kind == METADATA) {
 		metadata *m = (metadata *)f->extensions;
 		// XLA wants to hear the version that the handler was made for.
-		m->metadata->version = (version){sizeof(version), NULL, MAJOR, known(&f->xla->version) ? f->xla->version.minor : NEWEST_MINOR};
+		m->metadata->version = (version){sizeof(version), NULL, MAJOR, MINOR};
 		m->metadata->traits = 0;
 		m->metadata->state = 0;
 		return NULL;
@@ -170,7 +166,7 @@ static void *product(frame *f) {
 	return NULL;
 }
 
-const char *mseg_register_product(const void *table) {
+const char *mseg_register_product(const void *table, const char *name) {
 	// The plugin's table and its extension for functions of others, kind 5.
 	const struct {
 		size_t size;
@@ -184,7 +180,7 @@ const char *mseg_register_product(const void *table) {
 	const struct ffi *e = pjrt->extensions;
 	while (e && e->kind != 5) e = e->next;
 	if (!e || e->size < sizeof *e) return "it takes no functions of others";
-	static const char name[] = MSEG_PRODUCT_TARGET, platform[] = "Host";
+	static const char platform[] = "Host";
 	struct {
 		size_t size;
 		const char *name;
@@ -193,6 +189,6 @@ const char *mseg_register_product(const void *table) {
 		const char *platform;
 		size_t platform_size;
 		int traits;
-	} args = {offsetof(typeof(args), traits) + sizeof args.traits, name, sizeof name - 1, product, platform, sizeof platform - 1, 0};
+	} args = {offsetof(typeof(args), traits) + sizeof args.traits, name, strlen(name), product, platform, sizeof platform - 1, 0};
 	return e->register_handler(&args) ? "it refuses the function" : NULL; // the error's text stays with the plugin, once
 }

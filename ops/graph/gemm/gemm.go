@@ -2,6 +2,7 @@
 
 package gemm
 
+// #include <stdlib.h>
 // #include "gemm.h"
 // #include "register.h"
 import "C"
@@ -17,7 +18,9 @@ func Supported() bool { return bool(C.mseg_multiplies()) }
 
 // Register makes the product known to a plugin of XLA for the CPU, given the address of its table of functions.
 func Register(table uintptr) error {
-	if why := C.mseg_register_product(*(*unsafe.Pointer)(unsafe.Pointer(&table))); why != nil {
+	name := C.CString(target)
+	defer C.free(unsafe.Pointer(name))
+	if why := C.mseg_register_product(*(*unsafe.Pointer)(unsafe.Pointer(&table)), name); why != nil {
 		return errors.New(C.GoString(why))
 	}
 	return nil

@@ -4,38 +4,20 @@ package gemm_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
-	"os"
-	"os/exec"
 	"reflect"
 	"sync"
 	"testing"
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/graph/gemm"
 )
 
-// childVar makes the test program compute and print: how many threads there are and whose product is used is settled when a plugin is opened.
-const childVar = "MSEG_TEST_GEMM"
-
-func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == graph.ProbeFlag {
-		os.Exit(graph.ProbeMain(os.Args[2]))
-	}
-	if plugin := os.Getenv(childVar); plugin != "" {
-		if err := child(plugin); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { onbackend.Main(m, compute) }
 
 type report struct {
 	Own      bool
@@ -45,11 +27,7 @@ type report struct {
 // A layer of 100 tokens: sizes of an odd number of tiles and strips.
 const tokens, in, out = 100, 600, 1000
 
-func child(plugin string) error {
-	b, err := graph.Open("xla:" + plugin)
-	if err != nil {
-		return err
-	}
+func compute(b *graph.Backend) (rep report, err error) {
 	// y = x wᵀ, and the gradients of the sum of y g.
 	layer := func(_ *graph.Scope, v []*graph.Node) []*graph.Node {
 		x, w, g := v[0], v[1], v[2]
@@ -59,7 +37,7 @@ func child(plugin string) error {
 	shapes := []graph.Shape{graph.F32(tokens, in), graph.F32(out, in), graph.F32(tokens, out)}
 	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "layer"}, shapes, layer)
 	if err != nil {
-		return err
+		return rep, err
 	}
 	call := func() ([]float32, error) {
 		r, err := p.Call(context.Background(), nil, 0, values(1, tokens, in), values(2, out, in), values(3, tokens, out))
@@ -72,9 +50,9 @@ func child(plugin string) error {
 		}
 		return all, nil
 	}
-	rep := report{Own: b.Provenance().OwnProduct}
+	rep.Own = b.Provenance().OwnProduct
 	if rep.Products, err = call(); err != nil {
-		return err
+		return rep, err
 	}
 	// Several at once share XLA's threads.
 	var group sync.WaitGroup
@@ -91,10 +69,7 @@ func child(plugin string) error {
 		})
 	}
 	group.Wait()
-	if err := errors.Join(faults...); err != nil {
-		return err
-	}
-	return json.NewEncoder(os.Stdout).Encode(rep)
+	return rep, errors.Join(faults...)
 }
 
 func values(seed float64, rows, columns int) graph.Value {
@@ -116,18 +91,7 @@ func TestInXLA(t *testing.T) {
 	cache := t.TempDir()
 	run := func(env ...string) report {
 		t.Helper()
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(append(os.Environ(), childVar+"="+plugin, "MSEG_CACHE="+cache), env...)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r report
-		if err := json.Unmarshal(out, &r); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		return r
+		return onbackend.Fresh[report](t, plugin, append(env, "MSEG_CACHE="+cache)...)
 	}
 	own := run()
 	if !own.Own {
@@ -153,14 +117,12 @@ func TestInXLA(t *testing.T) {
 			t.Fatalf("number %d: XLA has %g, mseg %g", i, x, own.Products[i])
 		}
 	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVar+"="+plugin, "MSEG_PRODUCT=fast")
-	if out, err := cmd.CombinedOutput(); err == nil || len(out) == 0 {
+	if out, err := onbackend.Process(plugin, "MSEG_PRODUCT=fast").CombinedOutput(); err == nil || len(out) == 0 {
 		t.Errorf("MSEG_PRODUCT=fast was accepted: %s", out)
 	}
 }
 
-// layer is what child computes, in float64.
+// layer is what compute does, in float64.
 func layer() []float64 {
 	x, w, g := values(1, tokens, in).Floats, values(2, out, in).Floats, values(3, tokens, out).Floats
 	y, dx, dw := make([]float64, tokens*out), make([]float64, tokens*in), make([]float64, out*in)
