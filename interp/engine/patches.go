@@ -164,11 +164,10 @@ func (j *Job) slide(ctx context.Context, b *graph.Backend, m *Model, x *examples
 		return err
 	}
 	defer p.Free()
-	trained, err := m.Params()
+	params, err := m.placed(b)
 	if err != nil {
 		return err
 	}
-	params := b.Place(trained)
 	defer params.Free()
 	return p.Predict(ctx, params, from, from.assemble(func(i int, mask, _ []uint8) error {
 		yield(i, mask)

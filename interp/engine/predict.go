@@ -139,13 +139,6 @@ func (j *Job) ask(ctx context.Context, be *graph.Backend, m *Model, x *examples,
 	}
 	defer params.Free()
 	return p.Predict(ctx, params, from, func(i int, ex *train.Example, a *train.Prediction) error {
-		logits := a.Mask(a.Chosen)
-		mask := make([]uint8, len(logits))
-		for k, v := range logits {
-			if v > 0 {
-				mask[k] = 1
-			}
-		}
 		box := ex.Box
 		if points.NoBox {
 			box = noBox
@@ -153,7 +146,7 @@ func (j *Job) ask(ctx context.Context, be *graph.Backend, m *Model, x *examples,
 		if a.IoU != nil {
 			out.Quality = append(out.Quality, float64(a.IoU[a.Chosen]))
 		}
-		answered(i, mask, box)
+		answered(i, a.Binary(nil), box)
 		return nil
 	})
 }

@@ -25,14 +25,7 @@ type Assembly func(yield func(sample int, mask, reference []uint8) error) func(i
 func single(yield func(sample int, mask, reference []uint8) error) func(i int, e *Example, a *Prediction) error {
 	var mask []uint8
 	return func(i int, e *Example, a *Prediction) error {
-		mask = mask[:0]
-		for _, x := range a.Mask(a.Chosen) {
-			if x > 0 {
-				mask = append(mask, 1)
-			} else {
-				mask = append(mask, 0)
-			}
-		}
+		mask = a.Binary(mask)
 		return yield(i, mask, e.Target)
 	}
 }

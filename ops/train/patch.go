@@ -246,15 +246,7 @@ func (c *Canvas) Add(x, y int, logits []float32) {
 }
 
 // Mask is 1 where the mean of the logits is positive.
-func (c *Canvas) Mask() []uint8 {
-	mask := make([]uint8, len(c.sum))
-	for i, v := range c.sum {
-		if v > 0 {
-			mask[i] = 1
-		}
-	}
-	return mask
-}
+func (c *Canvas) Mask() []uint8 { return binary(c.sum, nil) }
 
 // Logit is the blended value of a pixel.
 func (c *Canvas) Logit(x, y int) float64 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/mseg-lang/mseg/ops/graph"
@@ -26,6 +27,22 @@ type Prediction struct {
 func (p *Prediction) Mask(m int) []float32 {
 	n := len(p.Masks) / p.Count
 	return p.Masks[m*n : (m+1)*n]
+}
+
+// Binary is the mask that counts, ones where its logits are positive, written over what into holds; nil makes a new one.
+func (p *Prediction) Binary(into []uint8) []uint8 { return binary(p.Mask(p.Chosen), into) }
+
+// binary is 1 where a logit is positive, else 0.
+func binary[F float32 | float64](logits []F, into []uint8) []uint8 {
+	into = slices.Grow(into[:0], len(logits))
+	for _, v := range logits {
+		if v > 0 {
+			into = append(into, 1)
+		} else {
+			into = append(into, 0)
+		}
+	}
+	return into
 }
 
 // Selection says which of several candidate masks counts.
