@@ -2,22 +2,30 @@
 package onbackend
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
+// PluginVar holds the path of a PJRT plugin that tests on xla are to run with in the place of the installed one: that of a GPU.
+const PluginVar = "MSEG_TEST_PLUGIN"
+
 // Open is a backend by name. A test on xla is skipped, with the reason, where the machine or the build lacks it; any other fault fails the test.
 func Open(t testing.TB, name string) *graph.Backend {
 	t.Helper()
-	if name == "xla" {
+	plugin := os.Getenv(PluginVar)
+	switch {
+	case name == "xla" && plugin != "":
+		name = "xla:" + plugin
+	case name == "xla":
 		if _, err := graph.InstalledCPU(); err != nil {
 			t.Skipf("not tested on xla: %v", err)
 		}
 	}
 	b, err := graph.Open(name)
-	if err != nil && name == "xla" && strings.Contains(err.Error(), "built without XLA") {
+	if err != nil && strings.HasPrefix(name, "xla") && strings.Contains(err.Error(), "built without XLA") {
 		t.Skipf("not tested on xla: %v", err)
 	}
 	if err != nil {

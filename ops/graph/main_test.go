@@ -24,10 +24,14 @@ func eachBackend(t *testing.T, test func(t *testing.T, b *Backend)) {
 
 func openForTest(t *testing.T, name string) *Backend {
 	t.Helper()
-	if name == "xla" {
-		if xlaMissing != "" {
-			t.Skip("not tested on xla: " + xlaMissing)
-		}
+	if name == "xla" && xlaMissing != "" {
+		t.Skip("not tested on xla: " + xlaMissing)
+	}
+	plugin := os.Getenv("MSEG_TEST_PLUGIN") // see internal/onbackend
+	switch {
+	case name == "xla" && plugin != "":
+		name = "xla:" + plugin
+	case name == "xla":
 		if _, err := InstalledCPU(); err != nil {
 			t.Skipf("not tested on xla: %v", err)
 		}
