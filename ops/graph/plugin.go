@@ -154,32 +154,3 @@ func lastLine(text string) string {
 	text = strings.TrimSpace(text)
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
-
-// flagsVar holds options of XLA's compiler. The plugin reads it once, when it is loaded.
-const flagsVar = "XLA_FLAGS"
-
-// quickCompiler has XLA emit loops itself, one by one, instead of going through MLIR for each, and leaves them as they are instead of
-// unrolling them: most programs are compiled in half the time, need less memory for their code, and run as fast (docs/performance.md). The
-// products, in which the time goes, are a library's in any case. An option that a plugin does not know has no effect.
-const quickCompiler = "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling,xla_cpu_disable_new_fusion_emitters"
-
-// compilerVar is quick, the default, or thorough, which leaves XLA's options as they are: decoders on kept embeddings train faster then.
-const compilerVar = "MSEG_COMPILER"
-
-// compilerFlags are the options of the compiler that was asked for.
-func compilerFlags() (string, error) {
-	switch choice := os.Getenv(compilerVar); choice {
-	case "", "quick":
-		return quickCompiler, nil
-	case "thorough":
-		return "", nil
-	default:
-		return "", fmt.Errorf("the environment variable %s is %q, quick or thorough was expected", compilerVar, choice)
-	}
-}
-
-// userFlags says whether the user has chosen options of the compiler. The ones of this program are inherited by processes that it starts.
-func userFlags() bool {
-	flags := os.Getenv(flagsVar)
-	return flags != "" && flags != quickCompiler
-}

@@ -4,6 +4,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,11 +42,11 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	}
 	opening.Lock() // go-xla's list of plugins has no lock for those handed to it
 	defer opening.Unlock()
-	flags, err := chooseCompiler(path)
+	stands, own, err := standIn(path, sum)
 	if err != nil {
 		return nil, err
 	}
-	own, err := standIn(path, sum, flags)
+	c, err := chosenCompiler()
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +54,11 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	if err != nil {
 		return nil, err
 	}
+	if b.facts.CompilerFlags, err = b.chooseOptions(c, path, stands); err != nil {
+		return nil, err
+	}
 	b.reason = "xla: " + reason
-	b.facts.PluginSHA256, b.facts.CompilerFlags = sum, flags
+	b.facts.PluginSHA256 = sum
 	if b.facts.OwnProduct = own; own {
 		b.facts.Description += ", wide products by mseg"
 	}
@@ -67,18 +71,39 @@ var (
 	multiplies bool // and its programs call the product of package gemm
 )
 
-// chooseCompiler sets options for the CPU's compiler, unless the user has set any, and returns them.
-func chooseCompiler(path string) (flags string, err error) {
-	if flags, err = compilerFlags(); err != nil || !cpuPlugin(path) {
-		return "", err
+// chooseOptions lets every program for the CPU be compiled with what suits it, unless the user has set options, and says what was chosen. That
+// takes a table of ours (stands) and a plugin that tells its options. Where one is missing programs are compiled as the plugin would, and to ask for quick is a mistake.
+func (b *Backend) chooseOptions(c compiler, path string, stands bool) (record string, err error) {
+	switch {
+	case !cpuPlugin(path):
+		return "", nil
+	case userFlags():
+		return strings.TrimSpace(os.Getenv(flagsVar) + " " + os.Getenv(debugVar)), nil
+	}
+	fault := errors.New("the compiler of another plugin is stood in for")
+	if stands {
+		fault = executable.Choose(c.choose(b.facts.Threads), b.compileText)
 	}
 	switch {
-	case userFlags():
-		return os.Getenv(flagsVar), nil
-	case flags == "":
-		return "", os.Unsetenv(flagsVar)
+	case fault == nil:
+		return c.record, nil
+	case c.asked:
+		return "", fmt.Errorf("%s is set, but plugin %s cannot be given options: %w", compilerVar, path, fault)
 	}
-	return flags, os.Setenv(flagsVar, flags)
+	return "", nil
+}
+
+// compileText compiles a program that is not run.
+func (b *Backend) compileText(program string) error {
+	client, ok := field[*pjrt.Client](b.engine, "client")
+	if !ok {
+		return errors.New("go-xla keeps its client elsewhere: its version does not fit this program")
+	}
+	p, err := (*client).Compile().WithStableHLO([]byte(program)).Done()
+	if err != nil {
+		return err
+	}
+	return p.Destroy()
 }
 
 // productVar set to xla leaves all products to XLA, to compare.
@@ -87,28 +112,28 @@ const productVar = "MSEG_PRODUCT"
 // standIn takes the place of the compiler of XLA for the CPU: compiled programs stay for the next process, and wide products are computed by package
 // gemm if own says so. It is for the CPU only: what a GPU's program depends on besides the plugin has not been tried. Under a user's own XLA_FLAGS the
 // plugin is used as it is, since they may ask to see how it compiles.
-func standIn(path, sum, flags string) (own bool, err error) {
+func standIn(path, sum string) (stands, own bool, err error) {
 	product := os.Getenv(productVar)
 	if product != "" && product != "xla" {
-		return false, fmt.Errorf("the environment variable %s is %q, xla or nothing was expected", productVar, product)
+		return false, false, fmt.Errorf("the environment variable %s is %q, xla or nothing was expected", productVar, product)
 	}
 	if !cpuPlugin(path) || userFlags() {
-		return false, nil
+		return false, false, nil
 	}
 	threads, err := clientThreads()
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	dir, err := programDir()
 	if err != nil {
 		dir = "" // no place to keep anything
 	}
-	table, err := executable.Table(path, sum, fmt.Sprintf("%d %s", threads, flags), executable.Store{Dir: dir})
+	table, err := executable.Table(path, sum, strconv.Itoa(threads), executable.Store{Dir: dir})
 	if err != nil {
-		return false, nil // go-xla opens the plugin itself
+		return false, false, nil // go-xla opens the plugin itself
 	}
 	if registered {
-		return multiplies, nil
+		return true, multiplies, nil
 	}
 	// How functions are made known belongs to the version of the plugin.
 	if product == "" && sum == cpuLibrarySHA256 && gemm.Supported() && gemm.Register(table) == nil {
@@ -116,7 +141,7 @@ func standIn(path, sum, flags string) (own bool, err error) {
 		multiplies = true
 	}
 	registered = pjrt.RegisterPreloadedPlugin(path, table) == nil
-	return multiplies && registered, nil
+	return registered, multiplies && registered, nil
 }
 
 // openVerified opens a plugin that is known to be sound.

@@ -8,8 +8,11 @@ package executable
 import "C"
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +29,9 @@ var hooked struct {
 	identity []byte // what programs depend on besides themselves
 	store    Store
 	rewrite  func(program []byte) []byte
+	choose   func(program []byte) Options
+	own      []byte // the plugin's options, once they are known
+	asking   bool   // the next program is there to find them out
 }
 
 var loaded, compiled atomic.Int64
@@ -35,7 +41,7 @@ func Counts() (load, compile int64) { return loaded.Load(), compiled.Load() }
 
 // Table opens the plugin at path and returns the address of a table of its functions in which the compiler
 // keeps what it compiles in the store, to be used in the place of the plugin's own. sum is the checksum of the plugin, setting
-// what else decides what it makes of a program: the number of threads, options of its compiler. Asked again for the same plugin it returns the same table. If it returns an error nothing has changed,
+// what else decides what it makes of a program: the number of threads. Asked again for the same plugin it returns the same table. If it returns an error nothing has changed,
 // and the plugin can be opened without it.
 func Table(path, sum, setting string, store Store) (uintptr, error) {
 	hooked.Lock()
@@ -69,17 +75,73 @@ func Rewrite(f func(program []byte) []byte) {
 	hooked.rewrite = f
 }
 
+// Choose lets options be chosen for every program, after it was rewritten; nil leaves them to the plugin. They are part of what a program is
+// kept under. It is to be called while no program is compiled.
+//
+// Options that are given take the place of all that the plugin has, which are therefore asked for first, and kept: compile has to compile the
+// program that it is handed, by the table. An error says that the plugin does not tell them; then nothing is chosen.
+func Choose(f func(program []byte) Options, compile func(program string) error) error {
+	hooked.Lock()
+	defer hooked.Unlock()
+	hooked.choose = nil
+	if f == nil {
+		return nil
+	}
+	if hooked.own == nil {
+		if err := ask(compile); err != nil {
+			return err
+		}
+	}
+	hooked.choose = f
+	return nil
+}
+
+// smallest is a program that does nothing.
+const smallest = `module @options {
+  func.func @main(%0: tensor<f32>) -> (tensor<f32>) {
+    "func.return"(%0) : (tensor<f32>) -> ()
+  }
+}
+`
+
+func ask(compile func(program string) error) error {
+	notes := hooked.store
+	notes.suffix = ".options"
+	name := key(hooked.identity)
+	if hooked.own = notes.get(name); hooked.own != nil {
+		return nil
+	}
+	hooked.asking = true
+	err := compile(smallest)
+	hooked.asking = false
+	if err == nil && hooked.own == nil {
+		err = errors.New("the plugin cannot write programs")
+	}
+	if err != nil {
+		return err
+	}
+	_ = notes.put(name, hooked.own) // if it cannot be kept, the next process asks again
+	return nil
+}
+
 // msegCompile stands in the place of the plugin's compiler.
 //
 //export msegCompile
 func msegCompile(raw unsafe.Pointer) *C.mseg_error {
 	args := (*C.mseg_compile_args)(raw)
+	if hooked.asking {
+		return answer(args)
+	}
 	store := hooked.store
 	if hooked.rewrite != nil {
 		defer exchange(args, hooked.rewrite(view(args.program.code, args.program.code_size)))()
 	}
+	var chosen Options
+	if hooked.choose != nil {
+		chosen = hooked.choose(view(args.program.code, args.program.code_size))
+	}
 	name := key(hooked.identity, view(args.program.format, args.program.format_size),
-		view(args.program.code, args.program.code_size), view(args.options, args.options_size))
+		view(args.program.code, args.program.code_size), view(args.options, args.options_size), []byte(chosen.String()))
 	if program := store.get(name); program != nil {
 		if args.executable = C.mseg_load(args.client, unsafe.Pointer(&program[0]), C.size_t(len(program))); args.executable != nil {
 			loaded.Add(1)
@@ -87,18 +149,52 @@ func msegCompile(raw unsafe.Pointer) *C.mseg_error {
 		}
 		store.drop(name)
 	}
+	if chosen.String() != "" {
+		defer extend(args, chosen.appended(hooked.own))()
+	}
 	if fault := C.mseg_compile(args); fault != nil {
 		return fault
 	}
 	compiled.Add(1)
-	var written C.mseg_bytes
-	if C.mseg_write(args.executable, &written) {
-		defer C.mseg_release(&written)
-		if written.size > 0 {
-			_ = store.put(name, view((*C.char)(written.bytes), written.size))
-		}
-	}
+	written(args, func(program []byte) { _ = store.put(name, program) })
 	return nil
+}
+
+// answer compiles a program to see the plugin's options.
+func answer(args *C.mseg_compile_args) *C.mseg_error {
+	defer extend(args, asking())()
+	if fault := C.mseg_compile(args); fault != nil {
+		return fault
+	}
+	written(args, func(program []byte) {
+		if own, err := ownOptions(program); err == nil {
+			hooked.own = bytes.Clone(own)
+		}
+	})
+	return nil
+}
+
+// written hands over what the plugin writes of the program that it has compiled, if it can.
+func written(args *C.mseg_compile_args, to func(program []byte)) {
+	var w C.mseg_bytes
+	if !C.mseg_write(args.executable, &w) {
+		return
+	}
+	defer C.mseg_release(&w)
+	if w.size > 0 {
+		to(view((*C.char)(w.bytes), w.size))
+	}
+}
+
+// extend adds to the options of the program to be compiled, until the function that it returns is called.
+func extend(args *C.mseg_compile_args, more []byte) (restore func()) {
+	given, size := args.options, args.options_size
+	all := slices.Concat(view(given, size), more)
+	args.options, args.options_size = (*C.char)(C.CBytes(all)), C.size_t(len(all))
+	return func() {
+		C.free(unsafe.Pointer(args.options))
+		args.options, args.options_size = given, size
+	}
 }
 
 // exchange puts another program in the place of the one to be compiled, until the function that it returns is called.

@@ -2,6 +2,7 @@ package executable
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -24,12 +25,16 @@ const Limit = 1 << 30
 // changes its meaning.
 const magic = "mseg compiled program 1\n"
 
-const suffix = ".pjrt"
+const programSuffix = ".pjrt"
+
+func (s Store) ending() string { return cmp.Or(s.suffix, programSuffix) }
 
 // Store is a folder of compiled programs.
 type Store struct {
 	Dir   string // "": nothing is kept
 	Limit int64  // bytes; 0 means [Limit]
+
+	suffix string // of its files; "" means that of programs
 }
 
 // key names a program by everything its machine code depends on. Every part is preceded by its
@@ -43,7 +48,7 @@ func key(parts ...[]byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func (s Store) path(key string) string { return filepath.Join(s.Dir, key+suffix) }
+func (s Store) path(key string) string { return filepath.Join(s.Dir, key+s.ending()) }
 
 // get returns a kept program, or nil if there is none that can be trusted. A
 // damaged one is removed.
@@ -119,7 +124,7 @@ func (s Store) files() ([]fs.FileInfo, error) {
 	}
 	var files []fs.FileInfo
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), suffix) {
+		if !strings.HasSuffix(e.Name(), s.ending()) {
 			continue
 		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
