@@ -1,8 +1,8 @@
 """Runs one of the peers' scripts on an NVIDIA GPU: their networks, losses and optimisers as they are, with the GPU as PyTorch's default device.
 
-  python torch_gpu.py PEERS_DIR [--precision f32|tf32|bf16] torch_medsegx.py train --batch 32 --seconds 3
+  python torch_gpu.py PEERS_DIR --precision f32,tf32,bf16 torch_medsegx.py train --batch 32 --seconds 3
 
-One JSON line. Times are wall times with the GPU's work waited for. What a training step reads lies on the GPU already, its loss is not fetched.
+One JSON line for each precision. Times are wall times with the GPU's work waited for. What a training step reads lies on the GPU already, its loss is not fetched.
 An inference begins and ends on the host, so copies of the sizes of its input and result are made beside it. bf16 is autocast around the whole
 step, tf32 allows it to products and convolutions, f32 forbids it to both.
 """
@@ -21,10 +21,13 @@ MOST = 2000  # repetitions
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("peers", help="folder of the peers' scripts")
-    a.add_argument("--precision", default="f32", choices=("f32", "tf32", "bf16"))
+    a.add_argument("--precision", default="f32", help="f32, tf32 or bf16; several with commas between")
     a.add_argument("script")
     a.add_argument("args", nargs=argparse.REMAINDER)
     o = a.parse_args()
+    precisions = o.precision.split(",")
+    if not set(precisions) <= {"f32", "tf32", "bf16"}:
+        a.error("precision %s is unknown" % o.precision)
     sys.path.insert(0, os.path.abspath(o.peers))
     import torch
     import _bench
@@ -32,8 +35,6 @@ def main():
     if not torch.cuda.is_available():
         sys.exit("torch_gpu.py: PyTorch sees no NVIDIA GPU")
     torch.set_default_device("cuda")
-    tf32 = o.precision == "tf32"
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
 
     def copies(name, batch):
         """What an inference reads from the host and what it returns there."""
@@ -54,7 +55,7 @@ def main():
         move = copies(name, per)
 
         def once():
-            with torch.autocast("cuda", dtype=torch.bfloat16, enabled=o.precision == "bf16"):
+            with torch.autocast("cuda", dtype=torch.bfloat16, enabled=precision == "bf16"):
                 step()
             move()
             torch.cuda.synchronize()
@@ -74,7 +75,7 @@ def main():
                 once()
             walls.append((time.perf_counter() - t) / inner / per)
             cpu = min(cpu, (time.process_time() - c) / inner / per)
-        line = {"name": name, "precision": o.precision, "device": torch.cuda.get_device_name(), "first_call_s": round(first, 3), "reps": len(walls),
+        line = {"name": name, "precision": precision, "device": torch.cuda.get_device_name(), "first_call_s": round(first, 3), "reps": len(walls),
                 "s_per_image_best": float("%.4g" % min(walls)), "s_per_image_median": float("%.4g" % statistics.median(walls)),
                 "cpu_s_per_image_best": float("%.4g" % cpu), "images_per_s": float("%.4g" % (1 / statistics.median(walls))),
                 "gpu_samples": 1, "gpu_mb": torch.cuda.max_memory_reserved() >> 20, "peak_rss_mb": _bench.peak_rss_mb(), "cpu": _bench.cpu_model(),
@@ -84,7 +85,11 @@ def main():
 
     _bench.report = report
     sys.argv = [o.script] + o.args
-    runpy.run_path(os.path.join(o.peers, o.script), run_name="__main__")
+    for precision in precisions:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        runpy.run_path(os.path.join(o.peers, o.script), run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/mseg-lang/mseg/ops/graph/executable"
 )
@@ -27,8 +28,11 @@ const (
 	debugVar = "XLA_DEBUG_OPTIONS"
 )
 
-// userFlags says whether the user has chosen options of the compiler.
-func userFlags() bool { return os.Getenv(flagsVar) != "" || os.Getenv(debugVar) != "" }
+// userFlags says whether the user has chosen options of the compiler. The ones for a GPU are inherited by processes that this one starts.
+func userFlags() bool {
+	flags := os.Getenv(flagsVar)
+	return flags != "" && !strings.HasPrefix(flags, quickCUDA) || os.Getenv(debugVar) != ""
+}
 
 // compilerVar is quick, which has all loops emitted without MLIR, or thorough, which leaves XLA's options as they are. Unset, each program gets what suits it.
 const compilerVar = "MSEG_COMPILER"

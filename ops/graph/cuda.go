@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,6 +51,47 @@ func prepareCUDA(path string, tf32 bool) error {
 		return os.Setenv(cudaChecksVar, "0")
 	}
 	return nil
+}
+
+// quickCUDA keeps Triton out of what XLA compiles for a GPU: products are NVIDIA's library's, loops are XLA's own. With Triton XLA looks for the
+// best of dozens of kernels for each product, and weighs tilings of everything around a softmax or a norm: for the training step of MedSegX-B,
+// which has 153 different products, that takes minutes. docs/performance.md has the measurements.
+const quickCUDA = "--xla_gpu_enable_triton_gemm=false --xla_disable_hlo_passes=triton-softmax-rewriter"
+
+// chooseCUDA sets options for the GPU's compiler, unless the user has set any, and returns them. A plugin reads them once. ptxas is looked for
+// where the Python packages put it, which XLA does not do by itself.
+func chooseCUDA(plugin, choice string) (flags string, err error) {
+	switch {
+	case userFlags():
+		return os.Getenv(flagsVar), nil
+	case choice == "thorough":
+		return "", os.Unsetenv(flagsVar) // a process that this one was started by may have set it
+	}
+	flags = quickCUDA
+	for _, l := range CUDALibraries(plugin) {
+		if l.Name == "ptxas" && l.Path != "" {
+			flags += " --xla_gpu_cuda_data_dir=" + filepath.Dir(filepath.Dir(l.Path))
+		}
+	}
+	return flags, os.Setenv(flagsVar, flags)
+}
+
+// cudaSetting is what decides about a program for a GPU besides the plugin: the GPU and its driver, NVIDIA's libraries, and options. "" means
+// that it cannot be found out.
+func cudaSetting(plugin, flags string, tf32 bool) string {
+	g, err := NVIDIA(context.Background())
+	if err != nil {
+		return ""
+	}
+	setting := []string{g.String(), flags, fmt.Sprint("tf32 ", tf32)}
+	for _, l := range CUDALibraries(plugin) {
+		s, err := os.Stat(l.Path)
+		if err != nil {
+			return ""
+		}
+		setting = append(setting, fmt.Sprintf("%s %d %d", l.Path, s.Size(), s.ModTime().UnixNano()))
+	}
+	return strings.Join(setting, "\n")
 }
 
 func isDir(path string) bool {

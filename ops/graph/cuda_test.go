@@ -152,3 +152,45 @@ func TestWhatTheDriverSays(t *testing.T) {
 		t.Errorf("an answer that is none: %v", err)
 	}
 }
+
+// Options for the GPU's compiler are ours, unless the user has some, and a process that inherits them does not take them for the user's.
+func TestOptionsOfTheGPUsCompiler(t *testing.T) {
+	systemBefore := systemLibraries
+	systemLibraries = func() []string { return nil }
+	t.Cleanup(func() { systemLibraries = systemBefore })
+	t.Setenv("PATH", "")
+	t.Setenv("LD_LIBRARY_PATH", "")
+	t.Setenv(debugVar, "")
+	root := t.TempDir()
+	plugin := filepath.Join(root, "jax_plugins", "xla_cuda13", "xla_cuda_plugin.so")
+	for _, c := range []struct{ before, choice, want string }{
+		{"", "", quickCUDA},
+		{"", "quick", quickCUDA},
+		{"", "thorough", ""},
+		{quickCUDA + " --xla_gpu_cuda_data_dir=/elsewhere", "", quickCUDA},
+		{quickCUDA, "thorough", ""},
+		{"--xla_dump_to=/tmp/x", "", "--xla_dump_to=/tmp/x"},
+		{"--xla_dump_to=/tmp/x", "thorough", "--xla_dump_to=/tmp/x"},
+	} {
+		t.Setenv(flagsVar, c.before)
+		got, err := chooseCUDA(plugin, c.choice)
+		if err != nil || got != c.want || os.Getenv(flagsVar) != c.want {
+			t.Errorf("%q, %q: %q, the variable is %q, %v; expected %q", c.before, c.choice, got, os.Getenv(flagsVar), err, c.want)
+		}
+	}
+	ptxas := filepath.Join(root, "nvidia", "cu13", "bin", "ptxas")
+	if err := os.MkdirAll(filepath.Dir(ptxas), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(ptxas, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(flagsVar, "")
+	want := quickCUDA + " --xla_gpu_cuda_data_dir=" + filepath.Join(root, "nvidia", "cu13")
+	if got, err := chooseCUDA(plugin, ""); err != nil || got != want {
+		t.Errorf("with ptxas beside the plugin: %q, %v; expected %q", got, err, want)
+	}
+	if userFlags() {
+		t.Error("our own options are taken for the user's")
+	}
+}

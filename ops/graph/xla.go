@@ -42,11 +42,20 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	}
 	opening.Lock() // go-xla's list of plugins has no lock for those handed to it
 	defer opening.Unlock()
-	stands, own, err := standIn(path, sum)
+	c, err := chosenCompiler()
 	if err != nil {
 		return nil, err
 	}
-	c, err := chosenCompiler()
+	flags := ""
+	if CUDAPlugin(path) {
+		if flags, err = chooseCUDA(path, os.Getenv(compilerVar)); err != nil {
+			return nil, err
+		}
+		if err := prepareCUDA(path, opt.TF32); err != nil {
+			return nil, err
+		}
+	}
+	stands, own, err := standIn(path, sum, flags, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +63,10 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	if err != nil {
 		return nil, err
 	}
-	if b.facts.CompilerFlags, err = b.chooseOptions(c, path, stands); err != nil {
-		return nil, err
+	if b.facts.CompilerFlags = flags; cpuPlugin(path) {
+		if b.facts.CompilerFlags, err = b.chooseOptions(c, path, stands); err != nil {
+			return nil, err
+		}
 	}
 	b.reason = "xla: " + reason
 	b.facts.PluginSHA256 = sum
@@ -74,10 +85,7 @@ var (
 // chooseOptions lets every program for the CPU be compiled with what suits it, unless the user has set options, and says what was chosen. That
 // takes a table of ours (stands) and a plugin that tells its options. Where one is missing programs are compiled as the plugin would, and to ask for quick is a mistake.
 func (b *Backend) chooseOptions(c compiler, path string, stands bool) (record string, err error) {
-	switch {
-	case !cpuPlugin(path):
-		return "", nil
-	case userFlags():
+	if userFlags() {
 		return strings.TrimSpace(os.Getenv(flagsVar) + " " + os.Getenv(debugVar)), nil
 	}
 	fault := errors.New("the compiler of another plugin is stood in for")
@@ -109,26 +117,31 @@ func (b *Backend) compileText(program string) error {
 // productVar set to xla leaves all products to XLA, to compare.
 const productVar = "MSEG_PRODUCT"
 
-// standIn takes the place of the compiler of XLA for the CPU: compiled programs stay for the next process, and wide products are computed by package
-// gemm if own says so. It is for the CPU only: what a GPU's program depends on besides the plugin has not been tried. Under a user's own XLA_FLAGS the
-// plugin is used as it is, since they may ask to see how it compiles.
-func standIn(path, sum string) (stands, own bool, err error) {
+// standIn takes the place of the compiler of XLA: compiled programs stay for the next process, and wide products on the CPU are computed by package
+// gemm if own says so. Under a user's own XLA_FLAGS the plugin is used as it is, since they may ask to see how it compiles.
+func standIn(path, sum, flags string, opt Options) (stands, own bool, err error) {
 	product := os.Getenv(productVar)
 	if product != "" && product != "xla" {
 		return false, false, fmt.Errorf("the environment variable %s is %q, xla or nothing was expected", productVar, product)
 	}
-	if !cpuPlugin(path) || userFlags() {
+	if !cpuPlugin(path) && !CUDAPlugin(path) || userFlags() {
 		return false, false, nil
 	}
 	threads, err := clientThreads()
 	if err != nil {
 		return false, false, err
 	}
+	setting := strconv.Itoa(threads)
+	if CUDAPlugin(path) {
+		if setting = cudaSetting(path, flags, opt.TF32); setting == "" {
+			return false, false, nil
+		}
+	}
 	dir, err := programDir()
 	if err != nil {
 		dir = "" // no place to keep anything
 	}
-	table, err := executable.Table(path, sum, strconv.Itoa(threads), executable.Store{Dir: dir})
+	table, err := executable.Table(path, sum, setting, executable.Store{Dir: dir})
 	if err != nil {
 		return false, false, nil // go-xla opens the plugin itself
 	}
