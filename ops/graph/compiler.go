@@ -87,7 +87,7 @@ const (
 )
 
 func (s shape) mlir() bool {
-	return s.loops >= repeated*s.kinds || s.exponentials*alone >= s.numbers
+	return s.loops > 0 && (s.loops >= repeated*s.kinds || s.exponentials*alone >= s.numbers)
 }
 
 // moves are operations that are no loops of their own, since they only move numbers or are done by a library.
