@@ -29,13 +29,12 @@ func TestSurveyCountsLoops(t *testing.T) {
 		unary(8, "stablehlo.reshape", "2x8xf32"),
 		`%20 = "stablehlo.constant"() { value = dense<0.0> : tensor<2x8xf32> } : () -> tensor<2x8xf32>`,
 		`%21 = "stablehlo.broadcast_in_dim"(%20) { broadcast_dimensions = array<i64: 0, 1> } : (tensor<2x8xf32>) -> tensor<2x8xf32>`,
-		`%22 = "stablehlo.dot_general"(%20, %21) { dot_dimension_numbers = #stablehlo.dot<> } : (tensor<2x8xf32>, tensor<8x2xf32>) -> tensor<2x2xf32>`,
 		`%24 = "stablehlo.reduce"(%20, %3) ({`,
 		`  ^reductionFn(%lhs: tensor<f32>, %rhs: tensor<f32>) :`,
 		`    %23 = "stablehlo.add"(%lhs, %rhs) : (tensor<f32>, tensor<f32>) -> tensor<f32>`,
 		`    "stablehlo.return"(%23) : (tensor<f32>) -> ()`,
 		`}) { dimensions = array<i64: 1> } : (tensor<2x8xf32>, tensor<f32>) -> tensor<2xf32>`,
-		`%25:2 = "stablehlo.custom_call"(%20) : (tensor<2x8xf32>) -> (tensor<2xf32>, tensor<2xf32>)`,
+		`%25:2 = "stablehlo.optimization_barrier"(%20) : (tensor<2x8xf32>) -> (tensor<2xf32>, tensor<2xf32>)`,
 		`"func.return"(%1) : (tensor<2x8xf32>) -> ()`,
 	))
 	want := shape{loops: 7, kinds: 6, numbers: 4*16 + 60 + 64 + 24, exponentials: 60}
@@ -57,16 +56,26 @@ func TestProgramsGetTheOptionsThatSuitThem(t *testing.T) {
 		}
 		return all
 	}
+	product := []string{
+		`%90 = "stablehlo.dot_general"(%1, %2) {`,
+		`  dot_dimension_numbers = #stablehlo.dot<`,
+		`  lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [0]`,
+		`>,`,
+		`  precision_config = [#stablehlo<precision DEFAULT>, #stablehlo<precision DEFAULT>]`,
+		`} : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>`,
+	}
 	for name, c := range map[string]struct {
 		lines []string
 		mlir  bool
 	}{
-		"loops differ":              {join(repeat(5, "stablehlo.tanh", "64x64xf32"), repeat(5, "stablehlo.tanh", "32x64xf32")), false},
-		"loops repeat themselves":   {join(repeat(12, "stablehlo.tanh", "64x64xf32"), repeat(12, "stablehlo.tanh", "32x64xf32")), true},
-		"exponentials over classes": {join(repeat(1, "stablehlo.exponential", "256x256x4xf32"), repeat(8, "stablehlo.tanh", "256x256x128xf32")), false},
-		"of a narrow GELU":          {join(repeat(1, "stablehlo.exponential", "256x256x8xf32"), repeat(8, "stablehlo.tanh", "256x256x16xf32")), true},
-		"the same over a wide axis": {join(repeat(1, "stablehlo.exponential", "256x32x64xf32"), repeat(8, "stablehlo.tanh", "256x256x16xf32")), false},
-		"nothing that loops":        {[]string{unary(0, "stablehlo.tanh", "f32")}, false},
+		"an update of layers that differ": {join(repeat(5, "stablehlo.tanh", "64x64xf32"), repeat(5, "stablehlo.tanh", "32x64xf32")), false},
+		"of layers that are alike":        {join(repeat(12, "stablehlo.tanh", "64x64xf32"), repeat(12, "stablehlo.tanh", "32x64xf32")), true},
+		"their gradient":                  {join(product, repeat(12, "stablehlo.tanh", "64x64xf32"), repeat(12, "stablehlo.tanh", "32x64xf32")), false},
+		"exponentials over classes":       {join(product, repeat(1, "stablehlo.exponential", "256x256x4xf32"), repeat(8, "stablehlo.tanh", "256x256x128xf32")), false},
+		"of a narrow GELU":                {join(product, repeat(1, "stablehlo.exponential", "256x256x8xf32"), repeat(8, "stablehlo.tanh", "256x256x16xf32")), true},
+		"the same over a wide axis":       {join(product, repeat(1, "stablehlo.exponential", "256x32x64xf32"), repeat(8, "stablehlo.tanh", "256x256x16xf32")), false},
+		"nothing that loops":              {[]string{unary(0, "stablehlo.tanh", "f32")}, false},
+		"a product alone":                 {product, false},
 	} {
 		if got := survey(programOf(c.lines...)).mlir(); got != c.mlir {
 			t.Errorf("%s: through MLIR %t, want %t (%+v)", name, got, c.mlir, survey(programOf(c.lines...)))
