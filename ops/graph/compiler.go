@@ -10,9 +10,9 @@ import (
 )
 
 // XLA's compiler for the CPU can emit the loops of a program in two ways: by itself, one after the other, or through MLIR, where loops that
-// are equal are compiled once. Most programs are compiled faster the first way, and their code is as fast or some percent faster. There are two
-// exceptions, which are recognised by what a program consists of (see [shape.mlir]). The first way computes exponentials along a short last axis
-// number by number. And it takes twice as long for the update of a transformer's parameters, which is the same few loops for each of them.
+// are equal are compiled once. The first is quick where loops differ, as in the segments that a network is divided into. The second is quick
+// where they repeat themselves, as in a step that trains all blocks of a transformer. The code is as fast, with one exception: the first
+// computes exponentials along a short last axis number by number. So each program is looked at (see [shape.mlir]).
 //
 // Loops are never unrolled, which takes a third of the time to compile and gains nothing: the products, in which the time goes, are a
 // library's in any case. An option that a plugin does not know has no effect. docs/performance.md has the measurements.
@@ -58,7 +58,7 @@ func chosenCompiler() (compiler, error) {
 			}
 		}}
 		if !always {
-			c.record += "; " + mlir.String() + " alone for updates that repeat themselves and where there are exponentials along a short axis"
+			c.record += "; " + mlir.String() + " alone where loops repeat themselves or have exponentials along a short axis"
 		}
 		return c, nil
 	case "thorough":
@@ -73,57 +73,42 @@ type shape struct {
 	loops, kinds int     // how many there are, and how many that are not equal
 	numbers      float64 // that they compute
 	exponentials float64 // of these, along a last axis that is short
-	products     bool    // there are matrix products or convolutions
 }
 
 const (
 	shortAxis = 16 // numbers; a register holds as many
 
-	// From this many loops of each kind on MLIR is faster. Updates of transformers have 18 to 37 of each, of U-Nets 7.
+	// From this many loops of each kind on MLIR is faster: trainings of whole transformers have 14 and more of each, their updates 18 to 37;
+	// U-Nets have 6 and 7, segments up to 4.
 	repeated = 10
 
 	// One exponential among so many numbers is worth it: of those that a decoder's training on kept embeddings computes, one in 70 is one.
-	// Of its inference, and of a training of MedSegX-B as a whole, it is one in 400 and more, and the code is as fast or faster without MLIR.
+	// Of its inference it is one in 400, and the code is as fast without MLIR.
 	alone = 200
 )
 
-// mlir says that the program is better compiled through MLIR. A program without products is an update, which waits for memory however its
-// loops are made: then the time to compile decides.
 func (s shape) mlir() bool {
-	if s.products {
-		return s.exponentials*alone >= s.numbers && s.exponentials > 0
-	}
-	return s.loops > 0 && s.loops >= repeated*s.kinds
+	return s.loops > 0 && (s.loops >= repeated*s.kinds || s.exponentials*alone >= s.numbers)
 }
 
 // moves are operations that are no loops of their own.
 var moves = map[string]bool{"constant": true, "reshape": true, "transpose": true, "broadcast_in_dim": true}
 
-// libraries are operations whose work is done outside of XLA's loops.
-var libraries = map[string]bool{"dot_general": true, "convolution": true, "custom_call": true}
-
 // survey looks through the text of a program, in which an operation is a line:
 //
 //	%9 = "stablehlo.add"(%7, %8) : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
 //
-// Those with regions (reductions) take several and are not counted, nor is what yields several results or a single number.
+// Products and reductions take several lines and are not counted, nor is what yields several results or a single number.
 func survey(program []byte) (s shape) {
 	kinds := map[string]bool{}
 	for line := range bytes.Lines(program) {
 		line = bytes.TrimSpace(line)
 		_, rest, named := bytes.Cut(line, []byte(` = "`))
 		name, rest, whole := bytes.Cut(rest, []byte(`"(`))
-		if !named || !whole {
-			continue
-		}
-		_, op, _ := bytes.Cut(name, []byte("."))
-		if libraries[string(op)] {
-			s.products = true
-			continue
-		}
 		_, kind, closed := bytes.Cut(rest, []byte(`)`))
+		_, op, _ := bytes.Cut(name, []byte("."))
 		at := bytes.LastIndex(kind, []byte("-> tensor<"))
-		if !closed || at < 0 || moves[string(op)] {
+		if !named || !whole || !closed || at < 0 || moves[string(op)] {
 			continue
 		}
 		size, last := extent(kind[at+len("-> tensor<"):])

@@ -68,14 +68,14 @@ func TestProgramsGetTheOptionsThatSuitThem(t *testing.T) {
 		lines []string
 		mlir  bool
 	}{
-		"an update of layers that differ": {join(repeat(5, "stablehlo.tanh", "64x64xf32"), repeat(5, "stablehlo.tanh", "32x64xf32")), false},
-		"of layers that are alike":        {join(repeat(12, "stablehlo.tanh", "64x64xf32"), repeat(12, "stablehlo.tanh", "32x64xf32")), true},
-		"their gradient":                  {join(product, repeat(12, "stablehlo.tanh", "64x64xf32"), repeat(12, "stablehlo.tanh", "32x64xf32")), false},
-		"exponentials over classes":       {join(product, repeat(1, "stablehlo.exponential", "256x256x4xf32"), repeat(8, "stablehlo.tanh", "256x256x128xf32")), false},
-		"of a narrow GELU":                {join(product, repeat(1, "stablehlo.exponential", "256x256x8xf32"), repeat(8, "stablehlo.tanh", "256x256x16xf32")), true},
-		"the same over a wide axis":       {join(product, repeat(1, "stablehlo.exponential", "256x32x64xf32"), repeat(8, "stablehlo.tanh", "256x256x16xf32")), false},
-		"nothing that loops":              {[]string{unary(0, "stablehlo.tanh", "f32")}, false},
-		"a product alone":                 {product, false},
+		"layers differ":             {join(repeat(5, "stablehlo.tanh", "64x64xf32"), repeat(5, "stablehlo.tanh", "32x64xf32")), false},
+		"layers are alike":          {join(repeat(12, "stablehlo.tanh", "64x64xf32"), repeat(12, "stablehlo.tanh", "32x64xf32")), true},
+		"and multiply":              {join(product, repeat(12, "stablehlo.tanh", "64x64xf32"), repeat(12, "stablehlo.tanh", "32x64xf32")), true},
+		"exponentials over classes": {join(product, repeat(1, "stablehlo.exponential", "256x256x4xf32"), repeat(8, "stablehlo.tanh", "256x256x128xf32")), false},
+		"of a narrow GELU":          {join(product, repeat(1, "stablehlo.exponential", "256x256x8xf32"), repeat(8, "stablehlo.tanh", "256x256x16xf32")), true},
+		"the same over a wide axis": {join(product, repeat(1, "stablehlo.exponential", "256x32x64xf32"), repeat(8, "stablehlo.tanh", "256x256x16xf32")), false},
+		"nothing that loops":        {[]string{unary(0, "stablehlo.tanh", "f32")}, false},
+		"a product alone":           {product, false},
 	} {
 		if got := survey(programOf(c.lines...)).mlir(); got != c.mlir {
 			t.Errorf("%s: through MLIR %t, want %t (%+v)", name, got, c.mlir, survey(programOf(c.lines...)))

@@ -151,7 +151,7 @@ func TestProgramsAreKept(t *testing.T) {
 	if all, without := count(noUnrolling), count(noMLIR); all != first.Compiled || without != first.Compiled-1 {
 		t.Errorf("of %d programs %d were compiled without unrolled loops and %d without MLIR, want all and all but one", first.Compiled, all, without)
 	}
-	if !strings.Contains(first.Record, noUnrolling) || !strings.Contains(first.Record, "alone for updates that repeat") || first.Flags != "" {
+	if !strings.Contains(first.Record, noUnrolling) || !strings.Contains(first.Record, "alone where loops repeat") || first.Flags != "" {
 		t.Errorf("the record says %q, XLA_FLAGS is %q", first.Record, first.Flags)
 	}
 	// A whole file with a right checksum whose contents are no program.
