@@ -12,4 +12,6 @@
 // threads, which all are in its name), if its checksum is right, and if it belongs to this user and no one else may
 // write to it. Whatever is wrong with a kept program, it is compiled again; a folder that cannot be used
 // costs time and nothing else.
+//
+// Standing where programs are compiled, it can also give each of them options of its own ([Choose]), which the library cannot.
 package executable

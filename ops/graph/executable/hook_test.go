@@ -3,7 +3,9 @@
 package executable_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -26,6 +28,7 @@ func TestMain(m *testing.M) { onbackend.Main(m, compute) }
 type report struct {
 	Bits             []uint32
 	Loaded, Compiled int64
+	Record, Flags    string // the options in the record of a run, and XLA_FLAGS, which processes started from here would inherit
 }
 
 func compute(b *graph.Backend) (r report, err error) {
@@ -80,7 +83,17 @@ func compute(b *graph.Backend) (r report, err error) {
 		}
 		note([]float32{float32(res.Loss), float32(res.GradientNorm)})
 	}
+	gelu, err := graph.NewStep(b, graph.StepConfig{Name: "gelu"}, []graph.Shape{graph.F32(image.Dims...)},
+		func(s *graph.Scope, in []*graph.Node) (*graph.Node, []*graph.Node) {
+			x := graph.Linear(s.In("narrow"), in[0], 8, true)
+			return gx.ReduceAllMean(gx.Square(graph.GELU(x))), nil
+		})
+	if err != nil {
+		return r, err
+	}
+	gelu.Free()
 	r.Loaded, r.Compiled = executable.Counts()
+	r.Record, r.Flags = b.Provenance().CompilerFlags, os.Getenv("XLA_FLAGS")
 	return r, nil
 }
 
@@ -113,6 +126,34 @@ func TestProgramsAreKept(t *testing.T) {
 	if err != nil || int64(len(kept)) != first.Compiled {
 		t.Fatalf("%d programs are kept, want %d; %v", len(kept), first.Compiled, err)
 	}
+	const noUnrolling, noMLIR = "xla_cpu_disable_loop_unrolling", "xla_cpu_disable_new_fusion_emitters"
+	count := func(option string) (n int64) {
+		t.Helper()
+		kept, err := filepath.Glob(filepath.Join(cache, "programs", "*.pjrt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range kept {
+			program, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(program, []byte(option)) {
+				n++
+			}
+		}
+		return n
+	}
+	if asked, err := filepath.Glob(filepath.Join(cache, "programs", "*.options")); err != nil || len(asked) != 1 {
+		t.Errorf("the plugin's options are kept in %d files, want one; %v", len(asked), err)
+	}
+	// The plugin writes down what it was given. The gradient of GELU along eight channels is the one program that is compiled through MLIR.
+	if all, without := count(noUnrolling), count(noMLIR); all != first.Compiled || without != first.Compiled-1 {
+		t.Errorf("of %d programs %d were compiled without unrolled loops and %d without MLIR, want all and all but one", first.Compiled, all, without)
+	}
+	if !strings.Contains(first.Record, noUnrolling) || !strings.Contains(first.Record, "alone where loops repeat") || first.Flags != "" {
+		t.Errorf("the record says %q, XLA_FLAGS is %q", first.Record, first.Flags)
+	}
 	// A whole file with a right checksum whose contents are no program.
 	damaged, err := executable.Forge([]byte("no program at all"))
 	if err != nil {
@@ -132,8 +173,15 @@ func TestProgramsAreKept(t *testing.T) {
 		t.Error("a program compiled for all threads was used for one")
 	}
 
-	if r := run("MSEG_COMPILER=thorough"); r.Loaded != 0 || r.Compiled != first.Compiled {
-		t.Errorf("for other options of the compiler %d programs were loaded and %d compiled", r.Loaded, r.Compiled)
+	if r := run("XLA_DEBUG_OPTIONS=xla_backend_optimization_level: 3 xla_cpu_parallel_codegen_split_count: 4"); r.Loaded != 0 || r.Compiled != 0 || !strings.Contains(r.Record, "split_count: 4") {
+		t.Errorf("with XLA_DEBUG_OPTIONS set %d programs were loaded and %d kept, the record says %q", r.Loaded, r.Compiled, r.Record)
+	}
+
+	if r := run("MSEG_COMPILER=quick"); r.Loaded != first.Compiled-1 || r.Compiled != 1 || r.Record != noUnrolling+","+noMLIR {
+		t.Errorf("quick: %d programs were loaded and %d compiled, the record says %q", r.Loaded, r.Compiled, r.Record)
+	}
+	if r := run("MSEG_COMPILER=thorough"); r.Loaded != 0 || r.Compiled != first.Compiled || r.Record != "" {
+		t.Errorf("thorough: %d programs were loaded and %d compiled, the record says %q", r.Loaded, r.Compiled, r.Record)
 	}
 	if out, err := onbackend.Process(plugin, "MSEG_COMPILER=fast").CombinedOutput(); err == nil || !strings.Contains(string(out), `MSEG_COMPILER is "fast", quick or thorough was expected`) {
 		t.Errorf("MSEG_COMPILER=fast: %s", out)
@@ -145,4 +193,15 @@ func TestProgramsAreKept(t *testing.T) {
 	}
 	cache = readonly // a folder that cannot be made
 	check("where nothing can be kept", run(), 0)
+}
+
+func TestOptionsNeedAPluginThatTellsItsOwn(t *testing.T) {
+	never := func([]byte) executable.Options { t.Error("options were chosen"); return executable.Options{} }
+	refuses := errors.New("refused")
+	if err := executable.Choose(never, func(string) error { return refuses }); !errors.Is(err, refuses) {
+		t.Errorf("a plugin that compiles nothing: %v", err)
+	}
+	if err := executable.Choose(never, func(string) error { return nil }); err == nil || err.Error() != "the plugin cannot write programs" {
+		t.Errorf("a plugin that writes nothing: %v", err)
+	}
 }
