@@ -4,12 +4,13 @@
 #   bench/run.sh PEERS_DIR VENV [ROUNDS] [SECONDS]
 #   bench/run.sh - [ROUNDS] [SECONDS]                                      mseg alone
 #   BACKEND=cuda bench/run.sh - [ROUNDS] [SECONDS]                         mseg on an NVIDIA GPU
+#   BACKEND=cuda bench/run.sh PEERS_DIR VENV [ROUNDS] [SECONDS]            and PyTorch beside it
 #
 # PEERS_DIR holds the peers' scripts (torch_medsegx.py and others), VENV a Python environment with what they import. Lines are kept in
 # bench/results/, one file for us and one for them. MSEG is the program (mseg from the PATH by default), CASES those to measure,
 # BACKEND its backend; cuda is the plugin of the Python environment on the PATH, xla:/path/to/xla_cuda_plugin.so another. On a GPU every
-# case is measured in PRECISIONS (f32,tf32,bf16), inference at a batch of 1 and of BATCH (32), training at BATCH; the peers' scripts run on the
-# CPU only and are left out then.
+# case is measured in PRECISIONS (f32,tf32,bf16), inference at a batch of 1 and of BATCH (32), training at BATCH; of the peers' scripts those of
+# PyTorch are run there, by torch_gpu.py.
 set -eu
 alone=
 case ${1:-} in
@@ -18,7 +19,7 @@ case ${1:-} in
 	shift
 	;;
 '' | -*)
-	sed -n '2,14s/^#[ ]\{0,1\}//p' "$0" >&2
+	sed -n '2,15s/^#[ ]\{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 *)
@@ -63,6 +64,16 @@ if [ -n "$gpu" ]; then
 		"$mseg" doctor --backend "$backend" >&2 || exit 1
 		exit 1
 	}
+	beside() { # on the GPU, for every batch: a script, a mode and its options
+		[ -z "$alone" ] || return 0
+		script=$1
+		shift
+		for batch in $(echo "$batches" | tr , ' '); do
+			"$python" "$here/torch_gpu.py" "$peers" --precision "$precisions" "$script" "$@" --batch "$batch" --seconds "$seconds" 2>/dev/null |
+				grep '^{' >>"$theirs" || echo "$script $*: failed" >&2
+		done
+	}
+	: >"$theirs"
 	for _ in $(seq "$rounds"); do
 		for c in ${CASES:-sam train loop-train loop-unet unet-train unet-infer infer full decode decoder-images decoder basic-infer basic-train first-result}; do
 			batches=${BATCH:-32}
@@ -73,9 +84,20 @@ if [ -n "$gpu" ]; then
 			precisions=${PRECISIONS:-f32,tf32,bf16}
 			[ "$c" != first-result ] || precisions=f32
 			us "$c" --batch "$batches" --precision "$precisions"
+			case $c in
+			sam | infer | train | full)
+				beside torch_medsegx.py "$c" --pad exact
+				beside torch_medsegx.py "$c" --pad plain
+				;;
+			decode) beside torch_medsegx.py decode ;;
+			unet-train) beside torch_unet.py --nets inst16 --modes train ;;
+			unet-infer) beside torch_unet.py --nets inst16 --modes infer ;;
+			basic-train) beside torch_unet.py --nets basic --modes train ;;
+			basic-infer) beside torch_unet.py --nets basic --modes infer ;;
+			esac
 		done
 	done
-	exec "$mseg" bench --lines "$ours"
+	exec "$mseg" bench --lines "$ours" --peers "$theirs"
 fi
 
 if [ -n "$alone" ]; then

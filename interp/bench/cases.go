@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -43,7 +44,7 @@ var Cases = []Case{
 	{Name: "sam", Doc: "image encoder of SAM ViT-B at 256 px", Batch: 1, prepare: encoder(nil),
 		Peers: []string{"torch_medsegx/sam", "onnxruntime/sam-*-b1", "openvino/sam-*-b1", "jax_vit/fwd"}},
 	{Name: "sam-bound", Doc: "only the matrix products of that encoder: what the backend itself allows", Batch: 1, prepare: bound},
-	{Name: "encode", Doc: "the same with four experts in every block", Batch: 1, prepare: encoder(mixture()),
+	{Name: "encode", Doc: "image encoder with four experts in every block", Batch: 1, prepare: encoder(mixture()),
 		Peers: []string{"torch_medsegx/encode", "onnxruntime/encode-*-b1", "openvino/encode-*-b1"}},
 	{Name: "infer", Doc: "MedSegX-B: image and box to three masks at 256 px", Batch: 1, prepare: infer,
 		Peers: []string{"torch_medsegx/infer", "onnxruntime/infer-*-b1", "openvino/infer-*-b1"}},
@@ -51,7 +52,7 @@ var Cases = []Case{
 	{Name: "train", Doc: "MedSegX-B, one AdamW step of experts and decoder", Batch: 2, prepare: step("vit_b", experts.Published, models.Experts, models.Decoder), Peers: []string{"torch_medsegx/train"}},
 	{Name: "full", Doc: "MedSegX-B, one AdamW step of everything", Batch: 2, prepare: step("vit_b", experts.Published, models.All), Peers: []string{"torch_medsegx/full"}},
 	{Name: "decoder-images", Doc: "SAM ViT-B, one AdamW step of the decoder, the encoder in the loop", Batch: 16, prepare: decoderStep(false)},
-	{Name: "decoder", Doc: "the same on embeddings that are kept", Batch: 16, prepare: decoderStep(true)},
+	{Name: "decoder", Doc: "SAM ViT-B, one AdamW step of the decoder on embeddings that are kept", Batch: 16, prepare: decoderStep(true)},
 	{Name: "loop-train", Doc: "MedSegX-B trained by the whole engine: images from the store, augmented, checkpoints", Batch: 2, prepare: loop(medsegxLoop)},
 	{Name: "loop-unet", Doc: "the U-Net trained likewise", Batch: 4, prepare: loop(unetLoop)},
 	{Name: "first-result", Doc: "a whole process: start, read weights, answer one image with MedSegX-B", Batch: 1, Unit: "process", Fixed: true, prepare: firstResult(false),
@@ -59,9 +60,9 @@ var Cases = []Case{
 	{Name: "first-result-cold", Doc: "the same where nothing has been compiled before", Batch: 1, Unit: "process", Fixed: true, prepare: firstResult(true),
 		Peers: []string{"torch_first_result"}},
 	{Name: "unet-infer", Doc: "U-Net of 16 channels and four levels, instance norm", Batch: 1, prepare: unetCase(inst16(), false), Peers: []string{"torch_unet/inst16/infer"}},
-	{Name: "unet-train", Doc: "the same, one AdamW step", Batch: 1, prepare: unetCase(inst16(), true), Peers: []string{"torch_unet/inst16/train"}},
+	{Name: "unet-train", Doc: "that U-Net, one AdamW step", Batch: 1, prepare: unetCase(inst16(), true), Peers: []string{"torch_unet/inst16/train"}},
 	{Name: "basic-infer", Doc: "U-Net in the shapes of MONAI's BasicUNet, 32 to 256 channels", Batch: 1, prepare: unetCase(basicUNet(), false), Peers: []string{"torch_unet/basic/infer"}},
-	{Name: "basic-train", Doc: "the same, one AdamW step", Batch: 1, prepare: unetCase(basicUNet(), true), Peers: []string{"torch_unet/basic/train"}},
+	{Name: "basic-train", Doc: "that BasicUNet, one AdamW step", Batch: 1, prepare: unetCase(basicUNet(), true), Peers: []string{"torch_unet/basic/train"}},
 }
 
 // Find is the case of that name.
@@ -266,8 +267,10 @@ func training(b *graph.Backend, net graph.Network, trainable func(string) bool, 
 	calls := uint64(0)
 	w.run = func() (time.Duration, error) {
 		calls++
+		drawn := make(chan error, 1) // a training draws the numbers of the next step while this one runs
+		go func() { drawn <- st.Ahead(calls + 1) }()
 		r, err := st.Run(context.Background(), 1e-4, calls, values...)
-		if err != nil {
+		if err = errors.Join(err, <-drawn); err != nil {
 			return 0, err
 		}
 		return r.Device, nil

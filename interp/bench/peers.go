@@ -19,7 +19,7 @@ func ReadLines(r io.Reader) ([]Line, error) {
 	s.Buffer(nil, 1<<20)
 	for n := 1; s.Scan(); n++ {
 		text := strings.TrimSpace(s.Text())
-		if !strings.HasPrefix(text, "{") {
+		if !strings.HasPrefix(text, `{"`) { // an object over several lines is an error that was told
 			continue
 		}
 		var l Line
@@ -62,22 +62,22 @@ func (l Line) sameAs(o Line) bool {
 	return l.Name == o.Name && l.Batch == o.Batch && l.Numbers() == o.Numbers() && l.Device == o.Device && l.Threads == o.Threads && l.Processor == o.Processor && slices.Equal(l.Options, o.Options)
 }
 
-// Rivals are the lines that measured what a case measures: on the same processor, with as many threads, and with the same batch. A line
-// that does not say how many threads it had is taken to have used all. The peers' scripts compute in float32 on the processor, so a line of ours in
-// another precision or on a GPU has none.
+// Rivals are the lines that measured what a case measures: in the same precision and with the same batch, on the same GPU, or on the same processor
+// with as many threads. A line that does not say how many threads it had is taken to have used all. A GPU is named by PyTorch as by its driver, but
+// without the driver's version.
 func (c Case) Rivals(ours Line, peers []Line) []Line {
 	var out []Line
-	if ours.Numbers() != "f32" || ours.Device != "" {
-		return nil
-	}
 	for _, p := range peers {
-		if p.Processor != "" && p.Processor != ours.Processor || p.Batch != ours.Batch {
+		if p.Numbers() != ours.Numbers() || p.Batch != ours.Batch || (p.Device == "") != (ours.Device == "") || !strings.HasPrefix(ours.Device, p.Device) {
+			continue
+		}
+		if p.Processor != "" && p.Processor != ours.Processor {
 			continue
 		}
 		if p.Threads == 0 {
 			p.Threads = ours.Threads
 		}
-		if p.Threads != ours.Threads {
+		if ours.Device == "" && p.Threads != ours.Threads {
 			continue
 		}
 		if slices.ContainsFunc(c.Peers, func(pattern string) bool { ok, _ := path.Match(pattern, p.Name); return ok }) {

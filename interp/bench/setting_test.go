@@ -186,7 +186,7 @@ func TestTheDriverIsWatched(t *testing.T) {
 	}
 }
 
-// Lines of a GPU have a table of their own, without the peers, and say what computed them.
+// Lines of a GPU have a table of their own, with what peers did on the same one, and say what computed them.
 func TestTableOfAGPU(t *testing.T) {
 	versions := map[string]string{"go": "go1.26", "pjrt": "0.116", "plugin": "xla_cuda_plugin.so", "plugin_sha256": "0123456789abcdef"}
 	line := func(name, precision string, seconds float64) Line {
@@ -200,16 +200,21 @@ func TestTableOfAGPU(t *testing.T) {
 	var b strings.Builder
 	host := Line{Name: "mseg/sam", Setting: Setting{Batch: 1, Precision: "bf16"}, Processor: "p", Threads: 2, CPU: 1, Crit: 0.5, Best: 1, Others: -1}
 	rival := Line{Name: "jax_vit/fwd", Setting: Setting{Batch: 1}, Processor: "p", Threads: 2, CPU: 1, Crit: 0.5, Best: 1}
-	if err := WriteTable(&b, []Line{host, train, line("mseg/train", "bf16", 0.004), loop}, []Line{rival}); err != nil {
+	peer := line("torch_medsegx/train", "bf16", 0.005)
+	peer.Device, peer.Options, peer.GPU = "NVIDIA H100", []string{"pad=exact"}, Usage{Samples: 1, MB: 4000, Busy: -1}
+	elsewhere, wide := peer, peer
+	elsewhere.Device, elsewhere.Options, wide.Precision, wide.Options = "NVIDIA A100", []string{"elsewhere"}, "", []string{"wide"}
+	if err := WriteTable(&b, []Line{host, train, line("mseg/train", "bf16", 0.004), loop}, []Line{rival, peer, elsewhere, wide}); err != nil {
 		t.Fatal(err)
 	}
 	text := b.String()
 	for _, want := range []string{
 		"| mseg/sam bf16 | 0.5 |",
 		"NVIDIA H100, 80 GiB, driver 570.1; xla_cuda_plugin.so, PJRT 0.116, sha256 0123456789ab…; go1.26. Times are wall times, results waited for.",
-		"| MedSegX-B, one AdamW step of experts and decoder | 32 | f32 | 10 | 100 |  |  |  | 900 | 12 |  |\n",
-		"|  | 32 | bf16 | 4 | 250 |  | 96 % | 20000 | 900 | 12 | 2.50 |\n",
-		"| MedSegX-B trained by the whole engine: images from the store, augmented, checkpoints | 32 | bf16 | 2.22 | 450 | 93 % | 96 % | 20000 | 900 | 12 |  |\n",
+		"| MedSegX-B, one AdamW step of experts and decoder | 32 | f32 | mseg | 10 | 100 |  |  |  |  | 900 | 12 |  |\n|  |  |  | torch_medsegx/train wide | 5 | 200 | 2.00 |",
+		"|  | 32 | bf16 | mseg | 4 | 250 |  |  | 96 % | 20000 | 900 | 12 | 2.50 |\n",
+		"|  |  |  | torch_medsegx/train pad=exact | 5 | 200 | 0.80 |  |  | 4000 | 900 | 12 |  |\n",
+		"| MedSegX-B trained by the whole engine: images from the store, augmented, checkpoints | 32 | bf16 | mseg | 2.22 | 450 |  | 93 % | 96 % | 20000 | 900 | 12 |  |\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the table lacks\n%s\nit is\n%s", want, text)
@@ -217,6 +222,9 @@ func TestTableOfAGPU(t *testing.T) {
 	}
 	if strings.Contains(text, "jax_vit") {
 		t.Error("a line in bf16 is compared with one of the peers")
+	}
+	if strings.Contains(text, "elsewhere") || strings.Count(text, "wide") != 1 {
+		t.Errorf("peers of another GPU or precision are put beside:\n%s", text)
 	}
 }
 

@@ -30,18 +30,12 @@ func WriteTable(w io.Writer, ours, peers []Line) error {
 			b.WriteByte('\n')
 		}
 		of := slices.DeleteFunc(slices.Clone(ours), func(l Line) bool { return l.Device != d })
-		if err := deviceTable(&b, of); err != nil {
+		if err := deviceTable(&b, of, peers); err != nil {
 			return err
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// what a line measured, in words.
-func what(l Line) (string, error) {
-	c, err := Find(strings.TrimPrefix(l.Name, "mseg/"))
-	return c.Doc, err
 }
 
 // hostTable is a Markdown table of ours and the peers' lines. The ratio is that of our time to theirs: below 1 this program is faster.
@@ -88,34 +82,31 @@ func hostTable(b *strings.Builder, ours, peers []Line) error {
 	return nil
 }
 
-// deviceTable is a Markdown table of what one GPU did. The last column is the speed beside that of the same case and batch in full float32.
-func deviceTable(b *strings.Builder, ours []Line) error {
+// deviceTable is a Markdown table of what one GPU did, with what the peers did on it. The ratio is that of our time to theirs, as in the other table;
+// the last column is the speed beside that of the same case and batch in full float32.
+func deviceTable(b *strings.Builder, ours, peers []Line) error {
 	first := ours[0]
 	fmt.Fprintf(b, "%s; %s, PJRT %s", first.Device, first.Versions["plugin"], first.Versions["pjrt"])
 	if sum := first.Versions["plugin_sha256"]; len(sum) >= 12 {
 		fmt.Fprintf(b, ", sha256 %s…", sum[:12])
 	}
 	fmt.Fprintf(b, "; %s. Times are wall times, results waited for.\n\n", first.Versions["go"])
-	b.WriteString("| what | batch | precision | ms an image | images/s | busy | GPU busy | GPU MB | host MB | first call, s | beside f32 |\n")
-	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
-	last := ""
-	for _, l := range ours {
-		text, err := what(l)
-		if err != nil {
-			return err
-		}
-		if text == last {
-			text = ""
-		} else {
-			last = text
+	b.WriteString("| what | batch | precision | program | ms an image | images/s | ours / theirs | busy | GPU busy | GPU MB | host MB | first call, s | beside f32 |\n")
+	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	row := func(text string, l Line, of []Line, ratio string) {
+		setting := fmt.Sprintf("%d | %s", l.Batch, l.Numbers())
+		if ratio != "" {
+			setting = " | "
 		}
 		rate := ""
 		if l.Unit == "image" {
 			rate = number(l.PerSecond())
 		}
 		times := ""
-		if i := slices.IndexFunc(ours, func(o Line) bool { return o.Name == l.Name && o.Batch == l.Batch && o.Numbers() == "f32" }); i >= 0 && l.Numbers() != "f32" {
-			times = fmt.Sprintf("%.2f", l.PerSecond()/ours[i].PerSecond())
+		if i := slices.IndexFunc(of, func(o Line) bool {
+			return o.Name == l.Name && o.Batch == l.Batch && o.Numbers() == "f32" && slices.Equal(o.Options, l.Options)
+		}); i >= 0 && l.Numbers() != "f32" {
+			times = fmt.Sprintf("%.2f", l.PerSecond()/of[i].PerSecond())
 		}
 		mb := ""
 		if l.GPU.Samples > 0 {
@@ -129,8 +120,29 @@ func deviceTable(b *strings.Builder, ours []Line) error {
 		if l.Busy > 0 {
 			busy = percent(l.Busy)
 		}
-		fmt.Fprintf(b, "| %s | %d | %s | %s | %s | %s | %s | %s | %d | %s | %s |\n",
-			text, l.Batch, l.Numbers(), number(1000/l.PerSecond()), rate, busy, gpu, mb, l.PeakMB, number(l.First), times)
+		name := "mseg"
+		if ratio != "" {
+			name = strings.Join(append([]string{l.Name}, l.Options...), " ")
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %d | %s | %s |\n",
+			text, setting, name, number(1000/l.PerSecond()), rate, ratio, busy, gpu, mb, l.PeakMB, number(l.First), times)
+	}
+	last := ""
+	for _, l := range ours {
+		c, err := Find(strings.TrimPrefix(l.Name, "mseg/"))
+		if err != nil {
+			return err
+		}
+		text := c.Doc
+		if text == last {
+			text = ""
+		} else {
+			last = text
+		}
+		row(text, l, ours, "")
+		for _, p := range c.Rivals(l, peers) {
+			row("", p, peers, fmt.Sprintf("%.2f", p.PerSecond()/l.PerSecond()))
+		}
 	}
 	return nil
 }

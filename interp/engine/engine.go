@@ -167,6 +167,9 @@ func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 	if (n.Op == "train" || n.Op == "finetune") && n.Node("sampling") != nil || (n.Op == "predict" || n.Op == "evaluate") && n.Node("inference") != nil {
 		version += ", samples standardised before they are cut"
 	}
+	if p := n.Text("precision"); (n.Op == "train" || n.Op == "finetune") && (p == string(graph.BF16) || p == string(graph.F16)) {
+		version += ", gradients of halves in halves"
+	}
 	if n.Op == "nnunet" && !n.Flag("box") {
 		version += ", patches as planned"
 	}

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -80,13 +81,49 @@ func product(a, b *Node, f func(a, b *Node) *Node) *Node {
 // the precision of the step: "bqd,bkd->bqk". Layers use it for what is heavy;
 // where every digit counts, GoMLX's own Einsum stays in float32.
 func Einsum(equation string, a, b *Node) *Node {
-	return product(a, b, func(a, b *Node) *Node { return factors(a, b).Einsum(equation) })
+	return product(a, b, func(a, b *Node) *Node {
+		if a.DType().IsHalfPrecision() {
+			return halfEinsum(equation, a, b)
+		}
+		return gx.Einsum(equation, a, b)
+	})
 }
 
-// factors begin a product. GoMLX has products of halves added up in float32, as every library for a GPU does anyhow, but then widens
-// their gradient's factors too and multiplies in float32, at a tenth of the speed. Without the wish the gradient stays in halves.
+// factors begin a product. GoMLX has products of halves added up in float32, as every library for a GPU does anyhow, but then widens their
+// gradient's factors too and multiplies in float32, at a tenth of a GPU's speed. Without the wish the gradient's products are of halves.
 func factors(a, b *Node) *gx.DotBuilder {
 	return gx.Dot(a, b).WithAccumulatorDType(dtypes.InvalidDType)
+}
+
+// halfEinsum is [gx.Einsum], which knows no such wish, for axes that are summed over in both factors or in none.
+func halfEinsum(equation string, a, b *Node) *Node {
+	factorsPart, out, _ := strings.Cut(equation, "->")
+	left, right, _ := strings.Cut(factorsPart, ",")
+	var summed, shared [2][]int // axes of both factors
+	order := ""                 // of the axes of the product, as it comes
+	for i, axis := range left {
+		if k := strings.IndexRune(right, axis); k >= 0 {
+			to := &summed
+			if strings.ContainsRune(out, axis) {
+				to, order = &shared, order+string(axis)
+			}
+			to[0], to[1] = append(to[0], i), append(to[1], k)
+		}
+	}
+	for _, axis := range left + right {
+		if strings.ContainsRune(out, axis) && !strings.ContainsRune(order, axis) {
+			order += string(axis)
+		}
+	}
+	y := factors(a, b).General(summed[0], shared[0], summed[1], shared[1])
+	if order == out {
+		return y
+	}
+	axes := make([]int, len(out))
+	for i, axis := range out {
+		axes[i] = strings.IndexRune(order, axis)
+	}
+	return gx.TransposeAllAxes(y, axes...)
 }
 
 // dense multiplies rows by a weight (out,in) and adds the bias, if any.

@@ -152,6 +152,7 @@ type code struct {
 	feeds  []feed
 	gives  []bool // arguments whose memory results take; nil: none
 	need   int64  // bytes, see need
+	drawn  draws  // ahead of calls
 }
 
 // goneError is a failure of a program that had been given memory for good.
@@ -240,6 +241,11 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 	var temporary []*tensors.Tensor
 	defer func() { finalize(temporary) }()
 
+	random, err := x.draw(seed)
+	temporary = append(temporary, random...)
+	if err != nil {
+		return nil, began, err
+	}
 	args := make([]*tensors.Tensor, len(x.feeds))
 	for i, f := range x.feeds {
 		var err error
@@ -252,13 +258,7 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 			args[i], err = x.b.send(inputs[f.index], x.float)
 			temporary = append(temporary, args[i])
 		case feedDraw:
-			r := Stream(seed, f.name)
-			data := make([]float32, size(f.dims))
-			for j := range data {
-				data[j] = r.Float32()
-			}
-			args[i], err = x.b.upload(data, x.float, f.dims)
-			temporary = append(temporary, args[i])
+			args[i], random = random[0], random[1:]
 		case feedParam:
 			if params == nil {
 				return nil, began, fmt.Errorf("parameter %q is needed, but no parameters were given", f.name)
@@ -345,6 +345,7 @@ func (x *code) free() {
 	if x != nil && x.exec != nil {
 		_ = caught(x.exec.Finalize)
 		x.exec = nil
+		x.drawn.free()
 		x.b.tidy()
 	}
 }

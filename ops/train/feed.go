@@ -12,16 +12,18 @@ import (
 
 // portion is a batch to be prepared.
 type portion struct {
-	samples []int // of the source
-	epoch   int   // from 0
+	samples []int  // of the source
+	epoch   int    // from 0
+	dropout uint64 // seed of the random numbers
 }
 
 // prepared is a batch that lies on the device.
 type prepared struct {
 	inputs   []graph.Value
 	names    []string
-	examples []Example // where they are asked for
-	err      error     // instead of a batch: why there is none
+	examples []Example    // where they are asked for
+	draw     func() error // random numbers of the step, which lie on the device too; may be nil
+	err      error        // instead of a batch: why there is none
 }
 
 // feed prepares batches ahead of the steps that take them, on a goroutine of its
@@ -53,7 +55,11 @@ func ahead(ctx context.Context, b *graph.Backend, portions iter.Seq[portion], fi
 				case <-ctx.Done():
 					return
 				}
-				p.inputs, err = b.Deliver(values)
+				if p.inputs, err = b.Deliver(values); err == nil && p.draw != nil {
+					if err = p.draw(); err != nil {
+						graph.Release(p.inputs)
+					}
+				}
 			}
 			p.err = err
 			f.ready <- p // never waits: it has room for all slots and an error, which is the last
@@ -115,7 +121,7 @@ func (r *run) portions() iter.Seq[portion] {
 				if from == to {
 					break
 				}
-				if !yield(portion{order[from:to], epoch}) {
+				if !yield(portion{order[from:to], epoch, r.dropout(step, part)}) {
 					return
 				}
 			}
@@ -131,7 +137,7 @@ func (r *run) batches(ctx context.Context, b *graph.Backend) *feed {
 			return prepared{}, nil, err
 		}
 		values := append(in.inputs(), graph.Floats(in.target, in.count, in.height, in.width), graph.Floats(in.weight, in.count))
-		return prepared{names: slices.Clone(in.names[:in.n])}, values, nil
+		return prepared{names: slices.Clone(in.names[:in.n]), draw: func() error { return r.step.Ahead(p.dropout) }}, values, nil
 	})
 }
 

@@ -341,3 +341,30 @@ func TestMeter(t *testing.T) {
 		t.Errorf("it does not start anew: %+v", m)
 	}
 }
+
+// The numbers drawn ahead with a batch are those that its step asks for, where a step has one batch and where it has several.
+func TestNumbersAreDrawnAheadForTheStepThatTakesThem(t *testing.T) {
+	for _, parts := range []int{1, 3} {
+		cfg := config()
+		cfg.Accumulate, cfg.Epochs = parts, 3
+		r := &run{cfg: cfg, data: sound(8)}
+		batches := (r.data.Len() + cfg.BatchSize - 1) / cfg.BatchSize
+		r.perEpoch = (batches + parts - 1) / parts
+		r.progress.Step = 1 // resumed
+		var got []uint64
+		for p := range r.portions() {
+			got = append(got, p.dropout)
+		}
+		var want []uint64
+		for step := 1; step < r.perEpoch*cfg.Epochs; step++ {
+			for part := range parts {
+				if from, to := r.samples(step%r.perEpoch, part); from < to {
+					want = append(want, r.dropout(step, part))
+				}
+			}
+		}
+		if !slices.Equal(got, want) || len(got) < 4 {
+			t.Errorf("%d parts: seeds %v, expected %v", parts, got, want)
+		}
+	}
+}

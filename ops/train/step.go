@@ -54,7 +54,7 @@ func (r *run) update(ctx context.Context, rate float64, batches *feed) (got *gra
 			return nil, 0, nil, err
 		}
 		defer batches.done(in)
-		got, err = r.step.Run(ctx, rate, r.dropout(fmt.Sprintf("step %d", done)), in.inputs...)
+		got, err = r.step.Run(ctx, rate, r.dropout(done, 0), in.inputs...)
 		return got, len(in.names), in.names, err
 	}
 	k := done % r.perEpoch
@@ -71,7 +71,7 @@ func (r *run) update(ctx context.Context, rate float64, batches *feed) (got *gra
 			return nil, 0, nil, err
 		}
 		share := float64(z-a) / float64(to-from)
-		got, err = r.step.Accumulate(ctx, share, r.dropout(fmt.Sprintf("step %d, part %d", done, part)), in.inputs...)
+		got, err = r.step.Accumulate(ctx, share, r.dropout(done, part), in.inputs...)
 		batches.done(in)
 		if err != nil {
 			return got, len(in.names), in.names, err
@@ -86,6 +86,11 @@ func (r *run) update(ctx context.Context, rate float64, batches *feed) (got *gra
 	return got, to - from, names, err
 }
 
-func (r *run) dropout(purpose string) uint64 {
+// dropout is the seed of the random numbers of a part of a step, both from 0.
+func (r *run) dropout(step, part int) uint64 {
+	purpose := fmt.Sprintf("step %d", step)
+	if r.cfg.parts() > 1 {
+		purpose = fmt.Sprintf("step %d, part %d", step, part)
+	}
 	return graph.Stream(r.cfg.Seeds.Dropout, purpose).Uint64()
 }
