@@ -10,7 +10,7 @@
 #include "kernel.h"
 
 // A product is cut into blocks of rows, each of which is a job: its rows of A are packed once, then every strip of columns takes all of them
-// with a packed strip of B, which stays in the second cache. Packing and strips are units of work that threads take one after the other.
+// with a packed strip of B, which stays in the second cache, whether it is packed then or lay packed before. Packing and strips are units of work that threads take one after the other.
 
 enum {
 	DEPTH = 768,    // of a block of B in the second cache: 48 columns of it are 147 kB
@@ -58,10 +58,20 @@ static void pack(const job *j, int64_t first, int64_t end) {
 	}
 }
 
-// column is where a strip begins: strips are multiples of 16 wide, of much the same width.
-static int64_t column(const job *j, int64_t strip) { return 16 * (over(j->p.n, 16) * strip / j->strips); }
+// Strips of columns are multiples of 16 wide, of much the same width and at most 48. They depend on the number of columns alone, so that B can be packed before.
+static inline int64_t strips(int64_t n) { return over(n, MSEG_COLUMNS); }
 
-// ahead is the block of B that a thread will probably pack after that of a strip and k.
+// column is where a strip begins.
+static inline int64_t column(int64_t n, int64_t strip) { return 16 * (over(n, 16) * strip / strips(n)); }
+
+void mseg_pack_right(float *out, const float *b, int64_t n, int64_t k, bool transposed) {
+	for (int64_t s = 0; s < strips(n); s++) {
+		int64_t left = column(n, s), width = column(n, s + 1) - left;
+		mseg_pack(out + left * k, width, b + (transposed ? left * k : left), transposed ? k : n, !transposed, width, k);
+	}
+}
+
+// ahead is the block of B that a thread will probably read after that of a strip and k.
 static mseg_ahead ahead(const job *j, int64_t strip, int64_t k) {
 	const mseg_product *p = &j->p;
 	k += DEPTH;
@@ -70,18 +80,21 @@ static mseg_ahead ahead(const job *j, int64_t strip, int64_t k) {
 		if (j->parts == 1) strip += atomic_load_explicit(&j->threads, memory_order_relaxed); // threads take strips in turn
 	}
 	if (strip >= j->strips) return (mseg_ahead){0};
-	int64_t first = column(j, strip), columns = least(column(j, strip + 1), p->n) - first, depth = least(DEPTH, p->k - k);
+	int64_t first = column(p->n, strip), width = column(p->n, strip + 1) - first, columns = least(width, p->n - first), depth = least(DEPTH, p->k - k);
+	if (p->b_packed) return (mseg_ahead){(const char *)(p->b + first * p->k + k * width), depth * width / 16, 0, 0, 1};
 	if (p->b_transposed) return (mseg_ahead){(const char *)(p->b + first * j->b_stride + k), over(depth, 16), j->b_stride * sizeof(float), 0, columns};
 	return (mseg_ahead){(const char *)(p->b + k * j->b_stride + first), over(columns, 16), j->b_stride * sizeof(float), 0, depth};
 }
 
 // multiply computes some tiles of a strip of C, for all of k.
-static void multiply(const job *j, float *b, int64_t strip, int64_t first, int64_t end) {
+static void multiply(const job *j, float *room, int64_t strip, int64_t first, int64_t end) {
 	const mseg_product *p = &j->p;
-	int64_t left = column(j, strip), columns = least(column(j, strip + 1), p->n) - left, width = over(columns, 16) * 16;
+	int64_t left = column(p->n, strip), width = column(p->n, strip + 1) - left, columns = least(width, p->n - left);
 	for (int64_t k = 0; k < p->k; k += DEPTH) {
 		int64_t depth = least(DEPTH, p->k - k);
-		mseg_pack(b, width, p->b + (p->b_transposed ? left * j->b_stride + k : k * j->b_stride + left), j->b_stride, !p->b_transposed, columns, depth);
+		const float *b = room;
+		if (p->b_packed) b = p->b + left * p->k + k * width;
+		else mseg_pack(room, width, p->b + (p->b_transposed ? left * j->b_stride + k : k * j->b_stride + left), j->b_stride, !p->b_transposed, columns, depth);
 		mseg_ahead next = ahead(j, strip, k);
 		for (int64_t t = first; t < end; t++) {
 			int64_t row = t * MSEG_ROWS;
@@ -127,14 +140,14 @@ static bool run(mseg_product p, int64_t a_stride, int threads, mseg_schedule sch
 	j->a_stride = a_stride;
 	j->b_stride = p.b_transposed ? p.k : p.n;
 	j->tiles = over(p.m, MSEG_ROWS);
-	j->strips = over(p.n, MSEG_COLUMNS);
+	j->strips = strips(p.n);
 	j->parts = 1;
 	// Few strips for many threads are cut across, at the price of packing B again for each part.
 	if (threads > 1 && j->strips < 4 * threads) j->parts = least(over(4 * threads, j->strips), over(j->tiles, 4));
 	j->packing = over(j->tiles, PACK_TILES);
 	j->units = j->packing + j->strips * j->parts;
 	threads = least(threads, j->units);
-	j->b_size = least(DEPTH, p.k) * MSEG_COLUMNS;
+	j->b_size = p.b_packed ? 16 : least(DEPTH, p.k) * MSEG_COLUMNS;
 	j->a = aligned_alloc(64, over(sizeof(float) * j->tiles * MSEG_ROWS * p.k, 64) * 64);
 	j->b = aligned_alloc(64, sizeof(float) * j->b_size * threads);
 	atomic_store(&j->holders, 1);

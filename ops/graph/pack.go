@@ -1,0 +1,66 @@
+//go:build cgo && linux
+
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// mapping is memory outside of Go's heap, whose collector would wait longer the more there is. It goes when no tensor shows it any more.
+type mapping struct{ bytes []byte }
+
+func newMapping(size int) (*mapping, error) {
+	bytes, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	if err != nil {
+		return nil, fmt.Errorf("%s of memory for packed weights: %w", Bytes(int64(size)), err)
+	}
+	m := &mapping{bytes}
+	runtime.AddCleanup(m, func(b []byte) { _ = syscall.Munmap(b) }, bytes)
+	return m, nil
+}
+
+// packed makes tensors of weights in the order in which products read them, on all cores.
+func (b *Backend) packed(operands []operand) ([]*tensors.Tensor, error) {
+	const page = 4 << 10
+	at := make([]int, len(operands)+1)
+	for i, o := range operands {
+		at[i+1] = at[i] + (4*len(o.data)+page-1)/page*page
+	}
+	m, err := newMapping(at[len(operands)])
+	if err != nil {
+		return nil, err
+	}
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(operands); i = int(next.Add(1)) - 1 {
+				o := operands[i]
+				o.layout.Pack(unsafe.Slice((*float32)(unsafe.Pointer(&m.bytes[at[i]])), len(o.data)), o.data)
+			}
+		})
+	}
+	all.Wait()
+	out := make([]*tensors.Tensor, len(operands))
+	for i, o := range operands {
+		t, ok, err := b.show(unsafe.Pointer(&m.bytes[at[i]]), o.dims)
+		if err == nil && !ok {
+			err = errors.New("go-xla keeps its client elsewhere: its version does not fit this program")
+		}
+		if err != nil {
+			finalize(out)
+			return nil, err
+		}
+		runtime.AddCleanup(t, func(m *mapping) { runtime.KeepAlive(m) }, m)
+		out[i] = t
+	}
+	return out, nil
+}
