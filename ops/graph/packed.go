@@ -17,7 +17,7 @@ import (
 
 // packAfter is the call that packs, of those of one set of parameters. Packing ViT-B's weights takes as long as it saves in some twenty calls,
 // and as much memory as they do: those who ask once or twice do better without.
-const packAfter = 8
+const packAfter = 4
 
 // takesPacked is a compiled program that takes weights packed as well.
 type takesPacked interface {
