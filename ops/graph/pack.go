@@ -14,17 +14,32 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// mapping is memory outside of Go's heap, whose collector would wait longer the more there is. It goes when no tensor shows it any more.
-type mapping struct{ bytes []byte }
+// mapping is memory outside of Go's heap, whose collector would wait longer the more there is. It goes with the last of the tensors that show it, also
+// when a call that reads them goes on after they have been freed.
+type mapping struct {
+	bytes   []byte
+	holders atomic.Int64
+}
+
+// mapped is how many bytes there are in mappings.
+var mapped atomic.Int64
 
 func newMapping(size int) (*mapping, error) {
 	bytes, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err != nil {
 		return nil, fmt.Errorf("%s of memory for packed weights: %w", Bytes(int64(size)), err)
 	}
-	m := &mapping{bytes}
-	runtime.AddCleanup(m, func(b []byte) { _ = syscall.Munmap(b) }, bytes)
+	mapped.Add(int64(size))
+	m := &mapping{bytes: bytes}
+	m.holders.Store(1)
 	return m, nil
+}
+
+func (m *mapping) release() {
+	if m.holders.Add(-1) == 0 {
+		mapped.Add(-int64(len(m.bytes)))
+		_ = syscall.Munmap(m.bytes)
+	}
 }
 
 // packed makes tensors of weights in the order in which products read them, on all cores.
@@ -38,6 +53,7 @@ func (b *Backend) packed(operands []operand) ([]*tensors.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer m.release()
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -59,7 +75,8 @@ func (b *Backend) packed(operands []operand) ([]*tensors.Tensor, error) {
 			finalize(out)
 			return nil, err
 		}
-		runtime.AddCleanup(t, func(m *mapping) { runtime.KeepAlive(m) }, m)
+		m.holders.Add(1)
+		runtime.AddCleanup(t, (*mapping).release, m)
 		out[i] = t
 	}
 	return out, nil

@@ -15,8 +15,8 @@ import (
 // What is packed belongs to the DeviceParams, as copies on a device do, with the version of the host's tensor that it was made from. It is used only where the
 // program is asked and the value cannot change unseen: parameters that a Step has are never packed.
 
-// packAfter is the call that packs, of those of one set of parameters. Packing ViT-B's weights takes as long as it saves in some twenty calls,
-// and as much memory as they do: those who ask once or twice do better without.
+// packAfter is the call that packs, of those of one set of parameters. Packing takes as long as it saves in a dozen calls and as much memory as the weights
+// do: those who ask once or twice do better without.
 const packAfter = 4
 
 // takesPacked is a compiled program that takes weights packed as well.
