@@ -4,7 +4,6 @@ package graph
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -24,15 +23,16 @@ type mapping struct {
 // mapped is how many bytes there are in mappings.
 var mapped atomic.Int64
 
-func newMapping(size int) (*mapping, error) {
+// newMapping is nil if there is no memory.
+func newMapping(size int) *mapping {
 	bytes, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err != nil {
-		return nil, fmt.Errorf("%s of memory for packed weights: %w", Bytes(int64(size)), err)
+		return nil
 	}
 	mapped.Add(int64(size))
 	m := &mapping{bytes: bytes}
 	m.holders.Store(1)
-	return m, nil
+	return m
 }
 
 func (m *mapping) release() {
@@ -42,16 +42,16 @@ func (m *mapping) release() {
 	}
 }
 
-// packed makes tensors of weights in the order in which products read them, on all cores.
+// packed makes tensors of weights in the order in which products read them, on all cores; none if there is no memory for them.
 func (b *Backend) packed(operands []operand) ([]*tensors.Tensor, error) {
 	const page = 4 << 10
 	at := make([]int, len(operands)+1)
 	for i, o := range operands {
 		at[i+1] = at[i] + (4*len(o.data)+page-1)/page*page
 	}
-	m, err := newMapping(at[len(operands)])
-	if err != nil {
-		return nil, err
+	m := newMapping(at[len(operands)])
+	if m == nil {
+		return nil, nil
 	}
 	defer m.release()
 	var next atomic.Int64

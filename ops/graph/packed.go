@@ -111,13 +111,16 @@ func (d *DeviceParams) packed(feeds []feed, layouts []*gemm.Layout) ([]*tensors.
 	if len(missing) == 0 || p.calls < packAfter {
 		return out, nil
 	}
-	if free := FreeMemory(); free > 0 && free < 4*bytes {
-		p.calls = 0 // there may be more some calls later
-		return out, nil
+	var made []*tensors.Tensor
+	if free := FreeMemory(); free == 0 || free >= 4*bytes {
+		var err error
+		if made, err = d.b.packed(operands); err != nil {
+			return nil, err
+		}
 	}
-	made, err := d.b.packed(operands)
-	if err != nil || made == nil {
-		return out, err
+	if made == nil { // there is no room; perhaps there is some calls later
+		p.calls = 0
+		return out, nil
 	}
 	if p.kept == nil {
 		p.kept = map[packedKey]resident{}

@@ -71,20 +71,20 @@ func list(fn *stablehlo.Function) (l listing, err error) {
 }
 
 // segmented is a program in segments, each compiled once and called as often as
-// it occurs. It has no state: several goroutines may call it.
+// it occurs. Several goroutines may call it.
 type segmented struct {
 	backend  *xla.Backend
 	programs []*pjrt.LoadedExecutable
 	calls    []call
 	values   int
-	returned []int            // value of each result
+	returned []int // value of each result
+	inputs   []shapes.Shape
+	outputs  []shapes.Shape
+
 	operands [][]gemm.Operand // of each program: arguments that it takes packed as well
 	layouts  []*gemm.Layout   // of each input that may come packed: how
-
-	mu      sync.Mutex
-	flags   map[string]*pjrt.Buffer // which operands of a call are packed, for the device
-	inputs  []shapes.Shape
-	outputs []shapes.Shape
+	mu       sync.Mutex
+	flags    map[string]*pjrt.Buffer // which operands of a call are packed, for the device
 }
 
 // call runs a program. Values are numbered: first the inputs of the whole, then

@@ -28,8 +28,11 @@ var (
 // flags is the name of the argument that TakePacked adds.
 const flags = "%packed"
 
+// mostRows is how many rows a product may have to be worth packed weights: packing takes a thirtieth of the time of one of 256 rows, and so on in proportion.
+const mostRows = 512
+
 // TakePacked looks for arguments of a program that are nothing but the right side of products of this package, as weights are, and changes these products so
-// that they take them packed as well. For the operands that it returns the program has one more argument, the last: 32-bit integers, one for each of them in
+// that they take them packed as well, unless they have so many rows that it is of little use. For the operands that it returns the program has one more argument, the last: 32-bit integers, one for each of them in
 // order, not 0 where it is packed. Without such operands the program comes back as it was.
 func TakePacked(program []byte) ([]byte, []Operand) {
 	at := signature.FindSubmatchIndex(program)
@@ -48,7 +51,7 @@ func TakePacked(program []byte) ([]byte, []Operand) {
 	}
 	replace(program, func(m [][]byte) string {
 		p, ok := understood(m)
-		if u := uses[string(m[2])]; ok && u != nil && p.columns%16 == 0 {
+		if u := uses[string(m[2])]; ok && u != nil && p.columns%16 == 0 && p.rows <= mostRows {
 			if l := (Layout{p.columns, p.k, p.bTransposed}); u.times == 0 || u.layout == l {
 				u.layout = l
 				u.times++

@@ -34,6 +34,7 @@ func TestTakePacked(t *testing.T) {
 		{"computed", header + `    %8 = "stablehlo.tanh"(%1) : (tensor<3072x768xf32>) -> tensor<3072x768xf32>` + "\n" + strings.Replace(up, "%1)", "%8)", 1) + footer, nil},
 		{"columns that are no whole vectors", strings.ReplaceAll(header+up+footer, "3072", "3064"), nil},
 		{"a number of rows for which XLA is as good", strings.ReplaceAll(header+up+footer, "256", "4"), nil},
+		{"so many rows that packing does not matter", strings.ReplaceAll(header+up+footer, "256", "1024"), nil},
 		{"several devices", strings.Replace(header+up+footer, "module", "// sharding\nmodule", 1), nil},
 		{"no signature", up, nil},
 	} {

@@ -72,7 +72,7 @@ type dotProduct struct {
 	names                    [2]string
 	types                    [3]string
 	a, b, out                []int // dimensions
-	columns, k               int
+	rows, columns, k         int
 	aTransposed, bTransposed bool
 }
 
@@ -87,7 +87,7 @@ func understood(m [][]byte) (p dotProduct, ok bool) {
 	if !okA || !okB || k != kB || !worthwhile(size(p.a)/k, size(p.b)/k, k) {
 		return p, false
 	}
-	p.columns, p.k, p.aTransposed, p.bTransposed = size(p.b)/k, k, aFirst, !bFirst
+	p.rows, p.columns, p.k, p.aTransposed, p.bTransposed = size(p.a)/k, size(p.b)/k, k, aFirst, !bFirst
 	return p, true
 }
 
