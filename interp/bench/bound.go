@@ -19,6 +19,7 @@ func bound(b *graph.Backend, set Setting) (*work, error) {
 	return program(b, set, inputs, values, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
 		x := graph.Linear(s.In("patch"), in[0], c.Dim, false)
 		for i := range c.Depth {
+			x = s.Block(x)
 			block := s.In("block.%d", i)
 			qkv := graph.Linear(block.In("qkv"), x, 3*c.Dim, false)
 			window := c.Window
@@ -28,7 +29,7 @@ func bound(b *graph.Backend, set Setting) (*work, error) {
 			y := graph.Linear(block.In("proj"), attentionProducts(qkv, c, batch, window), c.Dim, false)
 			x = graph.Linear(block.In("lin2"), graph.Linear(block.In("lin1"), y, c.MLP*c.Dim, false), c.Dim, false)
 		}
-		x = graph.Linear(s.In("neck.0"), x, c.Prompt, false)
+		x = graph.Linear(s.In("neck.0"), s.Unblock(x), c.Prompt, false)
 		x = gx.Concatenate(slices.Repeat([]*gx.Node{x}, 9), -1) // what a kernel of 3×3 sees
 		return []*graph.Node{graph.Linear(s.In("neck.2"), x, c.Prompt, false)}
 	})

@@ -28,6 +28,7 @@ type DeviceParams struct {
 	mu       sync.Mutex
 	resident map[residentKey]resident
 	lost     map[string]error // why a trained parameter has no value any more
+	products products         // what is packed for products
 
 	// base and over, if set, make this a view of other parameters in which
 	// some float32 tensors are replaced; the view owns nothing.
@@ -109,6 +110,7 @@ func (d *DeviceParams) own(names []string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.products.end()
 	rest := &Params{names: d.host.names, entries: maps.Clone(d.host.entries), changes: d.host.changes}
 	for _, name := range names {
 		e, ok := rest.entries[name]
@@ -218,6 +220,9 @@ func (d *DeviceParams) Free() {
 	for key, r := range d.resident {
 		_ = r.t.FinalizeAll()
 		delete(d.resident, key)
+	}
+	if d.products.drop() {
+		d.b.tidy() // their memory goes when nothing reads it any more
 	}
 }
 

@@ -24,7 +24,9 @@
 // and no layer relies on a gradient that is known to be wrong.
 //
 // A program that is only asked is compiled in segments on a CPU's XLA, so that
-// blocks which are alike are compiled once; see [Scope.Block].
+// blocks which are alike are compiled once; see [Scope.Block]. If it is asked again
+// and again, weights of its wide products are packed for them and kept so beside
+// the host's; see [DeviceParams.Packed].
 //
 // A step may compute its products in half precision ([Precision]) and some of
 // its activations twice ([Scope.Block]), and what a program needs of memory is

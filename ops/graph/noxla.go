@@ -25,8 +25,10 @@ func inPlace(*gx.Graph, []alias) error { return errors.New(xlaMissing) }
 
 func underway(*gx.Graph) (int, error) { return 0, errors.New(xlaMissing) }
 
-func (b *Backend) segments(*gx.Graph, []*Node, []int) (compute.Executable, error) {
+func (b *Backend) segments(*gx.Graph, []*Node, []int, []bool) (compute.Executable, error) {
 	return nil, errors.New(xlaMissing)
 }
 
 func (b *Backend) view([]float32, []int) (*tensors.Tensor, bool, error) { return nil, false, nil }
+
+func (b *Backend) packed([]operand) ([]*tensors.Tensor, error) { return nil, errors.New(xlaMissing) }

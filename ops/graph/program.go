@@ -204,7 +204,11 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 		}
 		if len(c.cuts) > 0 {
 			var err error
-			if x.exec, err = b.segments(g, outputs, c.cuts); err != nil {
+			weights := make([]bool, len(x.feeds))
+			for i, f := range x.feeds {
+				weights[i] = f.kind == feedParam
+			}
+			if x.exec, err = b.segments(g, outputs, c.cuts, weights); err != nil {
 				panic(err)
 			}
 			return
@@ -247,7 +251,21 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 		return nil, began, err
 	}
 	args := make([]*tensors.Tensor, len(x.feeds))
+	packed := make([]bool, len(x.feeds))
+	divided, _ := x.exec.(takesPacked)
+	if divided != nil && params != nil {
+		of, err := params.packed(x.feeds, divided.takes())
+		if err != nil {
+			return nil, began, err
+		}
+		for i, t := range of {
+			args[i], packed[i] = t, t != nil
+		}
+	}
 	for i, f := range x.feeds {
+		if packed[i] {
+			continue
+		}
 		var err error
 		switch f.kind {
 		case feedInput:
@@ -294,7 +312,13 @@ func (x *code) run(ctx context.Context, params *DeviceParams, seed uint64, input
 	}
 	began = time.Now()
 	err = caught(func() {
-		out, err := x.exec.Execute(buffers, gives, 0)
+		var out []compute.Buffer
+		var err error
+		if divided != nil {
+			out, err = divided.executePacked(buffers, packed, 0)
+		} else {
+			out, err = x.exec.Execute(buffers, gives, 0)
+		}
 		for _, b := range out {
 			if err == nil {
 				var t *tensors.Tensor

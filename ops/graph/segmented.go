@@ -16,6 +16,8 @@ import (
 	"github.com/gomlx/go-xla/pjrt"
 	"github.com/gomlx/go-xla/stablehlo"
 	gx "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/mseg-lang/mseg/ops/graph/gemm"
 )
 
 // underway is how many operations a graph under construction has so far.
@@ -69,7 +71,7 @@ func list(fn *stablehlo.Function) (l listing, err error) {
 }
 
 // segmented is a program in segments, each compiled once and called as often as
-// it occurs. It has no state: several goroutines may call it.
+// it occurs. Several goroutines may call it.
 type segmented struct {
 	backend  *xla.Backend
 	programs []*pjrt.LoadedExecutable
@@ -78,6 +80,11 @@ type segmented struct {
 	returned []int // value of each result
 	inputs   []shapes.Shape
 	outputs  []shapes.Shape
+
+	operands [][]gemm.Operand // of each program: arguments that it takes packed as well
+	layouts  []*gemm.Layout   // of each input that may come packed: how
+	mu       sync.Mutex
+	flags    map[string]*pjrt.Buffer // which operands of a call are packed, for the device
 }
 
 // call runs a program. Values are numbered: first the inputs of the whole, then
@@ -90,8 +97,8 @@ type call struct {
 	done    []int // values that nobody reads afterwards
 }
 
-// segments compiles a graph whose construction has ended, in segments that begin at the cuts.
-func (b *Backend) segments(g *gx.Graph, outputs []*Node, cuts []int) (compute.Executable, error) {
+// segments compiles a graph whose construction has ended, in segments that begin at the cuts. Inputs that are weights may come packed, where that is of use.
+func (b *Backend) segments(g *gx.Graph, outputs []*Node, cuts []int, weights []bool) (compute.Executable, error) {
 	clients, ok := field[*pjrt.Client](b.engine, "client")
 	engine, isXLA := b.engine.(*xla.Backend)
 	if !ok || !isXLA {
@@ -111,6 +118,9 @@ func (b *Backend) segments(g *gx.Graph, outputs []*Node, cuts []int) (compute.Ex
 		x.outputs = append(x.outputs, n.Shape())
 	}
 	texts := x.plan(l, l.divide(cuts))
+	if b.facts.OwnProduct {
+		x.takePacked(texts, weights)
+	}
 	if err := x.compile(*clients, texts); err != nil {
 		x.Finalize()
 		return nil, err
@@ -166,6 +176,68 @@ func (x *segmented) plan(l listing, segments []segment) (texts []string) {
 	return texts
 }
 
+// takePacked changes the programs so that they take weights packed, and notes which. An input may come packed if whatever reads it takes it so.
+func (x *segmented) takePacked(texts []string, weights []bool) {
+	x.operands, x.layouts, x.flags = make([][]gemm.Operand, len(texts)), make([]*gemm.Layout, len(weights)), map[string]*pjrt.Buffer{}
+	for i, text := range texts {
+		changed, operands := gemm.TakePacked([]byte(text))
+		texts[i], x.operands[i] = string(changed), operands
+	}
+	plain := map[int]bool{} // inputs that something reads as they are
+	for v := range weights {
+		plain[v] = !weights[v] || slices.Contains(x.returned, v)
+	}
+	for _, c := range x.calls {
+		for i, v := range c.args {
+			if v >= len(weights) {
+				continue
+			}
+			at := slices.IndexFunc(x.operands[c.program], func(o gemm.Operand) bool { return o.Argument == i })
+			if at < 0 {
+				plain[v] = true
+				continue
+			}
+			layout := x.operands[c.program][at].Layout
+			plain[v] = plain[v] || x.layouts[v] != nil && *x.layouts[v] != layout
+			x.layouts[v] = &layout
+		}
+	}
+	for v := range x.layouts {
+		if plain[v] {
+			x.layouts[v] = nil
+		}
+	}
+}
+
+// takes says of each input how it may come packed; nil: it may not.
+func (x *segmented) takes() []*gemm.Layout { return x.layouts }
+
+// flagged is what a call is told of its operands: which of them are packed.
+func (x *segmented) flagged(c call, packed []bool, device compute.DeviceNum) (*pjrt.Buffer, error) {
+	operands := x.operands[c.program]
+	flags := make([]int32, len(operands))
+	for i, o := range operands {
+		if v := c.args[o.Argument]; v < len(packed) && packed[v] {
+			flags[i] = 1
+		}
+	}
+	key := fmt.Sprint(flags)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if on, ok := x.flags[key]; ok {
+		return on, nil
+	}
+	client, ok := field[*pjrt.Client](x.backend, "client")
+	if !ok {
+		return nil, fmt.Errorf("go-xla keeps its client elsewhere: its version does not fit this program")
+	}
+	on, err := (*client).BufferFromHost().FromFlatDataWithDimensions(flags, []int{len(flags)}).ToDeviceNum(int(device)).Done()
+	if err == nil {
+		x.flags[key] = on
+	}
+	return on, err
+}
+
 // compile compiles the programs, several at a time.
 func (x *segmented) compile(client *pjrt.Client, texts []string) error {
 	x.programs = make([]*pjrt.LoadedExecutable, len(texts))
@@ -200,9 +272,18 @@ func (x *segmented) Finalize() {
 		}
 	}
 	x.programs = nil
+	for _, on := range x.flags {
+		_ = on.Destroy()
+	}
+	x.flags = nil
 }
 
 func (x *segmented) Execute(inputs []compute.Buffer, _ []bool, device compute.DeviceNum) (out []compute.Buffer, err error) {
+	return x.executePacked(inputs, nil, device)
+}
+
+// executePacked runs the program with inputs of which some are packed.
+func (x *segmented) executePacked(inputs []compute.Buffer, packed []bool, device compute.DeviceNum) (out []compute.Buffer, err error) {
 	values := make([]*pjrt.Buffer, x.values)
 	for i, in := range inputs {
 		at, ok := field[*pjrt.Buffer](in, "pjrtBuffer")
@@ -224,6 +305,13 @@ func (x *segmented) Execute(inputs []compute.Buffer, _ []bool, device compute.De
 		args := make([]*pjrt.Buffer, len(c.args))
 		for i, v := range c.args {
 			args[i] = values[v]
+		}
+		if x.operands != nil && len(x.operands[c.program]) > 0 {
+			flags, err := x.flagged(c, packed, device)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, flags)
 		}
 		results, err := x.programs[c.program].Execute(args...).DonateNone().OnDeviceByNum(int(device)).Done()
 		if err != nil {

@@ -5,6 +5,7 @@ package graph
 import (
 	"reflect"
 	"runtime"
+	"unsafe"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -28,10 +29,22 @@ func (b *Backend) view(data []float32, dims []int) (t *tensors.Tensor, ok bool, 
 	if b.kind != "xla" || !b.onHost() || len(data) < least {
 		return nil, false, nil
 	}
-	at := reflect.ValueOf(data)
-	if at.Pointer()%pjrt.BufferAlignment != 0 {
+	at := unsafe.Pointer(&data[0])
+	if uintptr(at)%pjrt.BufferAlignment != 0 {
 		return nil, false, nil
 	}
+	pin := new(runtime.Pinner)
+	pin.Pin(&data[0])
+	if t, ok, err = b.show(at, dims); !ok || err != nil {
+		pin.Unpin()
+		return nil, false, err
+	}
+	runtime.AddCleanup(t, func(pin *runtime.Pinner) { pin.Unpin() }, pin)
+	return t, true, nil
+}
+
+// show makes a tensor of float32 at a place of memory, which has to stay until the tensor is gone.
+func (b *Backend) show(at unsafe.Pointer, dims []int) (t *tensors.Tensor, ok bool, err error) {
 	clients, isXLA := field[*pjrt.Client](b.engine, "client")
 	buffer := new(xla.Buffer)
 	backend, hasBackend := field[*xla.Backend](buffer, "backend")
@@ -39,18 +52,13 @@ func (b *Backend) view(data []float32, dims []int) (t *tensors.Tensor, ok bool, 
 	if !isXLA || !hasBackend || !hasBuffer {
 		return nil, false, nil
 	}
-	pin := new(runtime.Pinner)
-	pin.Pin(&data[0])
 	*backend = b.engine.(*xla.Backend)
-	if *of, err = (*clients).CreateViewOfDeviceBuffer(at.UnsafePointer(), dtypes.Float32, dims); err != nil {
-		pin.Unpin()
+	if *of, err = (*clients).CreateViewOfDeviceBuffer(at, dtypes.Float32, dims); err != nil {
 		return nil, false, firstLine(err)
 	}
 	if t, err = tensors.FromBuffer(compute.Buffer(buffer)); err != nil {
-		pin.Unpin()
 		return nil, false, firstLine(err)
 	}
-	runtime.AddCleanup(t, func(pin *runtime.Pinner) { pin.Unpin() }, pin)
 	return t, true, nil
 }
 

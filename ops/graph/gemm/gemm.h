@@ -5,13 +5,17 @@
 #include <stdint.h>
 
 // mseg_product is C = A B: A of m rows and k columns, B of k rows and n columns, C row after row. A transposed flag says that the
-// array lies the other way round: A as k rows of m, B as n rows of k.
+// array lies the other way round: A as k rows of m, B as n rows of k. If b_packed, B is what mseg_pack_right has made of it, however it lay before.
 typedef struct {
 	const float *a, *b;
 	float *c;
 	int64_t m, n, k;
-	bool a_transposed, b_transposed;
+	bool a_transposed, b_transposed, b_packed;
 } mseg_product;
+
+// mseg_pack_right lays B, k rows of n columns or if transposed n rows of k, out as products read it; n has to be a multiple of 16, and out, n times k
+// numbers as well, to begin at a multiple of 64 bytes.
+void mseg_pack_right(float *out, const float *b, int64_t n, int64_t k, bool transposed);
 
 // mseg_schedule hands a task to another thread, which may run it at any time, also after the product is finished, or, before
 // it returns, to this one. It returns false if no thread takes the task.

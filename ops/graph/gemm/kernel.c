@@ -90,17 +90,15 @@ AVX512 void mseg_pack(float *out, int64_t width, const float *in, int64_t stride
 	}
 }
 
-// tile is the inner loop for a number of vectors of 16 columns that the compiler knows.
-INLINE AVX512 void tile(const int vectors, const float *a, const float *b, int64_t k, float *c, int64_t stride, bool first, mseg_ahead *ahead) {
+// steps is the inner loop: it adds the products of k columns of A and rows of B. The number of vectors of 16 columns is one that the compiler knows, and so is whether
+// rows of A stand apart. near is how many numbers after those that it reads it fetches A.
+INLINE AVX512 void steps(const int vectors, const bool apart, __m512 sum[MSEG_ROWS][3], const float *a, int64_t a_stride, int64_t near, const float *b, int64_t k, mseg_ahead *ahead) {
 	mseg_ahead next = *ahead;
-	__m512 sum[MSEG_ROWS][3];
-#pragma GCC unroll 8
-	for (int r = 0; r < MSEG_ROWS; r++)
-#pragma GCC unroll 3
-		for (int v = 0; v < vectors; v++) sum[r][v] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + r * stride + 16 * v);
-	for (; k > 0; k--, a += MSEG_ROWS, b += 16 * vectors) {
+	for (; k > 0; k--, a += apart ? 1 : MSEG_ROWS, b += 16 * vectors) {
 		__m512 row[3];
-		_mm_prefetch((const char *)(a + 32 * MSEG_ROWS), _MM_HINT_T0);
+		// A line of each row while the 16 numbers of a line are read.
+		if (!apart) _mm_prefetch((const char *)(a + near), _MM_HINT_T0);
+		else if (k % 2 == 0) _mm_prefetch((const char *)(a + (k >> 1 & 7) * a_stride + near), _MM_HINT_T0);
 		if (k % 8 == 0 && next.rows > 0) {
 			_mm_prefetch(next.at + 64 * next.line, _MM_HINT_T1);
 			if (++next.line == next.lines) {
@@ -116,35 +114,59 @@ INLINE AVX512 void tile(const int vectors, const float *a, const float *b, int64
 		}
 #pragma GCC unroll 8
 		for (int r = 0; r < MSEG_ROWS; r++) {
-			__m512 x = _mm512_set1_ps(a[r]);
+			__m512 x = _mm512_set1_ps(a[apart ? r * a_stride : r]);
 #pragma GCC unroll 3
 			for (int v = 0; v < vectors; v++) sum[r][v] = _mm512_fmadd_ps(x, row[v], sum[r][v]);
 		}
 	}
+	*ahead = next;
+}
+
+// tile computes a tile of a number of vectors of 16 columns.
+INLINE AVX512 void tile(const int vectors, const bool apart, const float *a, int64_t a_stride, const float *b, int64_t k, float *c, int64_t stride, bool first, mseg_ahead *ahead) {
+	__m512 sum[MSEG_ROWS][3];
+#pragma GCC unroll 8
+	for (int r = 0; r < MSEG_ROWS; r++)
+#pragma GCC unroll 3
+		for (int v = 0; v < vectors; v++) sum[r][v] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + r * stride + 16 * v);
+	// The last steps fetch the beginning of what is read next: as a rule the next rows of A, and what this tile writes or the next one adds to.
+	int64_t last = k < 64 ? k : 64, before = k - last;
+	steps(vectors, apart, sum, a, a_stride, apart ? 64 : 32 * MSEG_ROWS, b, before, ahead);
+	for (int r = 0; r < MSEG_ROWS; r++)
+		for (int v = 0; v < vectors; v++) __builtin_prefetch(c + (first ? r : r + MSEG_ROWS) * stride + 16 * v, 1);
+	steps(vectors, apart, sum, a + (apart ? before : before * MSEG_ROWS), a_stride, apart ? MSEG_ROWS * a_stride - before : 32 * MSEG_ROWS, b + before * 16 * vectors, last, ahead);
 #pragma GCC unroll 8
 	for (int r = 0; r < MSEG_ROWS; r++)
 #pragma GCC unroll 3
 		for (int v = 0; v < vectors; v++) _mm512_storeu_ps(c + r * stride + 16 * v, sum[r][v]);
-	*ahead = next;
 }
 
-AVX512 static void whole(const float *a, const float *b, int64_t k, int64_t width, float *c, int64_t stride, bool first, mseg_ahead *ahead) {
+AVX512 static void whole(const float *a, int64_t a_stride, const float *b, int64_t k, int64_t width, float *c, int64_t stride, bool first, mseg_ahead *ahead) {
 	switch (width) {
-	case 48: tile(3, a, b, k, c, stride, first, ahead); break;
-	case 32: tile(2, a, b, k, c, stride, first, ahead); break;
-	default: tile(1, a, b, k, c, stride, first, ahead); break;
+	case 48: tile(3, false, a, 0, b, k, c, stride, first, ahead); break;
+	case 32: tile(2, false, a, 0, b, k, c, stride, first, ahead); break;
+	default: tile(1, false, a, 0, b, k, c, stride, first, ahead); break;
 	}
 }
 
-AVX512 void mseg_tile(const float *a, const float *b, int64_t k, int64_t width, float *c, int64_t stride, int64_t rows, int64_t columns, bool first, mseg_ahead *ahead) {
+AVX512 static void apart(const float *a, int64_t a_stride, const float *b, int64_t k, int64_t width, float *c, int64_t stride, bool first, mseg_ahead *ahead) {
+	switch (width) {
+	case 48: tile(3, true, a, a_stride, b, k, c, stride, first, ahead); break;
+	case 32: tile(2, true, a, a_stride, b, k, c, stride, first, ahead); break;
+	default: tile(1, true, a, a_stride, b, k, c, stride, first, ahead); break;
+	}
+}
+
+AVX512 void mseg_tile(const float *a, int64_t a_stride, const float *b, int64_t k, int64_t width, float *c, int64_t stride, int64_t rows, int64_t columns, bool first, mseg_ahead *ahead) {
+	void (*compute)(const float *, int64_t, const float *, int64_t, int64_t, float *, int64_t, bool, mseg_ahead *) = a_stride ? apart : whole;
 	if (rows == MSEG_ROWS && columns == width) {
-		whole(a, b, k, width, c, stride, first, ahead);
+		compute(a, a_stride, b, k, width, c, stride, first, ahead);
 		return;
 	}
 	// At the edge of C the tile is computed beside it.
 	float edge[MSEG_ROWS * MSEG_COLUMNS] __attribute__((aligned(64)));
 	if (!first)
 		for (int64_t r = 0; r < rows; r++) memcpy(edge + r * width, c + r * stride, columns * sizeof(float));
-	whole(a, b, k, width, edge, width, first, ahead);
+	compute(a, a_stride, b, k, width, edge, width, first, ahead);
 	for (int64_t r = 0; r < rows; r++) memcpy(c + r * stride, edge + r * width, columns * sizeof(float));
 }

@@ -19,6 +19,6 @@ typedef struct {
 	int64_t rows; // left; 0: there is no more
 } mseg_ahead;
 
-// mseg_tile adds to a tile of C, or sets it if first, the products of a packed block of A (8 rows) and one of B (width columns: 16, 32 or 48)
-// of the same k. Rows and columns of C beyond rows and columns are not touched.
-void mseg_tile(const float *a, const float *b, int64_t k, int64_t width, float *c, int64_t stride, int64_t rows, int64_t columns, bool first, mseg_ahead *ahead);
+// mseg_tile adds to a tile of C, or sets it if first, the products of 8 rows of A and a packed block of B (width columns: 16, 32 or 48)
+// of the same k. The rows of A are packed, or stand as they are a_stride numbers apart, if that is not 0. Rows and columns of C beyond rows and columns are not touched.
+void mseg_tile(const float *a, int64_t a_stride, const float *b, int64_t k, int64_t width, float *c, int64_t stride, int64_t rows, int64_t columns, bool first, mseg_ahead *ahead);

@@ -29,6 +29,16 @@ func Rewrite(program []byte) []byte {
 	if bytes.Contains(program, sharding) {
 		return program
 	}
+	return replace(program, func(m [][]byte) string {
+		if p, ok := understood(m); ok {
+			return p.call(0, 0)
+		}
+		return ""
+	})
+}
+
+// replace puts other texts in the place of a program's products. A product for which there is none, "", stays.
+func replace(program []byte, text func(m [][]byte) string) []byte {
 	var out []byte
 	rest := program
 	for {
@@ -41,7 +51,7 @@ func Rewrite(program []byte) []byte {
 		m := statement.FindSubmatch(rest[:min(len(rest), longest)])
 		call := ""
 		if m != nil {
-			call = product(m)
+			call = text(m)
 		}
 		if call == "" {
 			out = append(out, dot...)
@@ -57,23 +67,28 @@ func Rewrite(program []byte) []byte {
 	return append(out, rest...)
 }
 
-// product is the call that computes a product, if it should.
-func product(m [][]byte) string {
-	a, b, out := axes(m[5], "x"), axes(m[6], "x"), axes(m[7], "x")
-	aFirst, k, ok := side(a, axes(m[3], ","))
-	bFirst, kB, okB := side(b, axes(m[4], ","))
-	if !ok || !okB || k != kB || !worthwhile(size(a)/k, size(b)/k, k) {
-		return ""
+// dotProduct is a product of two matrices that is computed here.
+type dotProduct struct {
+	names                    [2]string
+	types                    [3]string
+	a, b, out                []int // dimensions
+	rows, columns, k         int
+	aTransposed, bTransposed bool
+}
+
+// understood is the product of a matched statement, if it should be computed here.
+func understood(m [][]byte) (p dotProduct, ok bool) {
+	p = dotProduct{names: [2]string{string(m[1]), string(m[2])}, a: axes(m[5], "x"), b: axes(m[6], "x"), out: axes(m[7], "x")}
+	for i, dims := range m[5:8] {
+		p.types[i] = fmt.Sprintf("tensor<%sxf32>", dims)
 	}
-	flag := map[bool]int{true: 1}
-	return fmt.Sprintf(`"stablehlo.custom_call"(%s, %s) {
-      call_target_name = %q,
-      api_version = 4 : i32,
-      backend_config = {a_transposed = %d : i64, b_transposed = %d : i64, k = %d : i64},
-      operand_layouts = [%s, %s],
-      result_layouts = [%s]
-    } : (tensor<%sxf32>, tensor<%sxf32>) -> tensor<%sxf32>`,
-		m[1], m[2], target, flag[aFirst], flag[!bFirst], k, layout(a), layout(b), layout(out), m[5], m[6], m[7])
+	aFirst, k, okA := side(p.a, axes(m[3], ","))
+	bFirst, kB, okB := side(p.b, axes(m[4], ","))
+	if !okA || !okB || k != kB || !worthwhile(size(p.a)/k, size(p.b)/k, k) {
+		return p, false
+	}
+	p.rows, p.columns, p.k, p.aTransposed, p.bTransposed = size(p.a)/k, size(p.b)/k, k, aFirst, !bFirst
+	return p, true
 }
 
 // worthwhile is where this product was seen to be faster than XLA's, within programs of a ViT-B: one side of the weights at least is wide. docs/performance.md

@@ -22,6 +22,9 @@ func TestMain(m *testing.M) { onbackend.Main(m, compute) }
 type report struct {
 	Own      bool
 	Products []float32 // the three products of a layer: forward, and both gradients
+	Packed   bool      // weights of a network that was called some times are packed
+	First    []float32 // what it gives then, and at first
+	Last     []float32
 }
 
 // A layer of 100 tokens: sizes of an odd number of tiles and strips.
@@ -69,7 +72,39 @@ func compute(b *graph.Backend) (rep report, err error) {
 		})
 	}
 	group.Wait()
-	return rep, errors.Join(faults...)
+	return rep, errors.Join(append(faults, blocks(b, &rep))...)
+}
+
+// blocks calls a network of two blocks until its weights are packed.
+func blocks(b *graph.Backend, rep *report) error {
+	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "blocks"}, []graph.Shape{graph.F32(tokens, 640)}, func(s *graph.Scope, v []*graph.Node) []*graph.Node {
+		x := v[0]
+		for i := range 2 {
+			block := s.In("blocks.%d", i)
+			x = graph.Linear(block.In("down"), gx.Tanh(graph.Linear(block.In("up"), s.Block(x), 800, true)), 640, true)
+		}
+		return []*graph.Node{s.Unblock(x)}
+	})
+	if err != nil {
+		return err
+	}
+	params, err := graph.Initialise(p.Specs(), 1)
+	if err != nil {
+		return err
+	}
+	placed := b.Place(params)
+	for range 10 {
+		r, err := p.Call(context.Background(), placed, 0, values(1, tokens, 640))
+		if err != nil {
+			return err
+		}
+		rep.Last = r.Outputs[0].Data
+		if rep.First == nil {
+			rep.First = rep.Last
+		}
+	}
+	rep.Packed = placed.Packed() > 0
+	return nil
 }
 
 func values(seed float64, rows, columns int) graph.Value {
@@ -97,6 +132,12 @@ func TestInXLA(t *testing.T) {
 	if !own.Own {
 		t.Fatal("the backend does not say that products are mseg's")
 	}
+	if !own.Packed {
+		t.Error("no weights were packed")
+	}
+	if !reflect.DeepEqual(own.First, own.Last) {
+		t.Error("packed weights give other bits")
+	}
 	for i, want := range layer() {
 		if d := math.Abs(want - float64(own.Products[i])); d > 2e-4 {
 			t.Fatalf("number %d is %g, want %g", i, own.Products[i], want)
@@ -109,12 +150,14 @@ func TestInXLA(t *testing.T) {
 		t.Error("bits depend on the number of threads")
 	}
 	theirs := run("MSEG_PRODUCT=xla")
-	if theirs.Own || reflect.DeepEqual(own.Products, theirs.Products) {
-		t.Error("MSEG_PRODUCT=xla does not leave products to XLA: all bits are the same")
+	if theirs.Own || theirs.Packed || reflect.DeepEqual(own.Products, theirs.Products) || reflect.DeepEqual(own.First, theirs.First) {
+		t.Error("MSEG_PRODUCT=xla does not leave products to XLA: weights are packed, or all bits are the same")
 	}
-	for i, x := range theirs.Products {
-		if d := math.Abs(float64(x - own.Products[i])); d > 2e-4 {
-			t.Fatalf("number %d: XLA has %g, mseg %g", i, x, own.Products[i])
+	for _, of := range [][2][]float32{{theirs.Products, own.Products}, {theirs.Last, own.Last}} {
+		for i, x := range of[0] {
+			if d := math.Abs(float64(x - of[1][i])); !(d <= 2e-4) {
+				t.Fatalf("number %d: XLA has %g, mseg %g", i, x, of[1][i])
+			}
 		}
 	}
 	if out, err := onbackend.Process(plugin, "MSEG_PRODUCT=fast").CombinedOutput(); err == nil || len(out) == 0 {
