@@ -55,6 +55,9 @@ func (c *checker) domain(n *ir.Node) {
 		if l, ok := n.Arg("evals").(ir.List); ok && len(l.Items) < 2 {
 			c.diags.Add(diag.MissingArgument, n.ArgSpan("evals"), "compare needs two or more evals, found %d", len(l.Items))
 		}
+		c.comparedMetric(n)
+	case "evaluate":
+		c.repeatedMetric(n)
 	case "points", "mask", "refine":
 		c.prompt(n)
 	case "train", "finetune":

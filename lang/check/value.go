@@ -423,10 +423,7 @@ func (c *checker) field(e *syntax.Field, env *scope) ir.Value {
 			c.diags.Add(diag.UnknownField, e.Name.Where, "only a trained model has a history")
 			return unknown
 		}
-		if base == "eval" && n.Op == "evaluate" && f.Type.Base == "measure" && !slices.ContainsFunc(n.Items("metrics"), func(v ir.Value) bool { m, ok := v.(*ir.Node); return !ok || m.Op == f.Name }) {
-			d := c.diags.Add(diag.UnknownField, e.Name.Where, "this eval does not measure %s", f.Name)
-			d.Help = "add it to its metrics"
-			d.Related = []diag.Related{{Span: n.ArgSpan("metrics"), Message: "metrics are given here"}}
+		if f.Type.Base == "measure" && !c.measured(n, f.Name, e.Name.Where) {
 			return unknown
 		}
 		if base == "split" && n.Op == "by" && n.Arg(f.Name) == nil {
