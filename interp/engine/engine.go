@@ -167,6 +167,9 @@ func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 	if (n.Op == "train" || n.Op == "finetune") && n.Node("sampling") != nil || (n.Op == "predict" || n.Op == "evaluate") && n.Node("inference") != nil {
 		version += ", samples standardised before they are cut"
 	}
+	if (n.Op == "predict" || n.Op == "evaluate") && n.Node("prompt") != nil && promptOf(n.Node("prompt")).drawn() {
+		version += ", prompts of a stream by seed and part"
+	}
 	if n.Op == "nnunet" && !n.Flag("box") {
 		version += ", patches as planned"
 	}
