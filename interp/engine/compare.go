@@ -17,7 +17,7 @@ import (
 
 func init() {
 	register("compare", stage{version: 2, run: runCompare, load: loadCompare})
-	register("gates", stage{version: 1, tree: true, run: runGates, load: loadGates})
+	register("gates", stage{version: 1, tree: true, device: always, run: runGates, load: loadGates})
 }
 
 // Comparison is the value of the kind compare: the first eval against each other one, on the same samples.

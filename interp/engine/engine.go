@@ -72,6 +72,7 @@ type Engine struct {
 	derived map[*ir.Node]*ir.Node
 	values  map[string]any
 	faults  map[*ir.Node]error // of the identity: files that cannot be read
+	said    map[string]bool    // remarks about a sweep as a whole, see noteOnce
 
 	backendOnce sync.Once
 	backend     *graph.Backend
@@ -101,7 +102,7 @@ func (e *Engine) Use(p *ir.Program, script string) {
 	e.tree, e.name, e.params = p.Tree, strings.TrimSuffix(filepath.Base(p.Name), ".mseg"), p.Params
 	e.cfg.Script = script
 	e.unplaced = map[string]bool{}
-	e.faults = map[*ir.Node]error{}
+	e.faults, e.said = map[*ir.Node]error{}, map[string]bool{}
 	for v := range ir.Walk(p.Values()...) {
 		if w, ok := v.(ir.Word); ok && w.Place != nil && w.Place.Unplaced {
 			e.unplaced[w.Text] = true
@@ -319,6 +320,24 @@ func (j *Job) event(ev Event) {
 // note says something a reader of the run should know.
 func (j *Job) note(format string, args ...any) {
 	j.event(Event{Kind: "note", Text: fmt.Sprintf(format, args...)})
+}
+
+// noteOnce says something once that holds for the items of a sweep alike: sweep: … instead of sweep[0]: …, sweep[1]: …
+func (j *Job) noteOnce(format string, args ...any) {
+	stage, _, _ := strings.Cut(j.Label, "[")
+	text := fmt.Sprintf(format, args...)
+	if key := stage + ": " + text; !j.said[key] {
+		j.said[key] = true
+		j.cfg.Events(Event{Kind: "note", Stage: stage, Op: j.Node.Op, Key: store.Short(j.Key), Text: text})
+	}
+}
+
+// Backend opens the backend for a stage that has declared to compute on it: what has not would be told too late that there is none.
+func (j *Job) Backend() (*graph.Backend, error) {
+	if stages[j.Node.Op].device == nil {
+		return nil, fmt.Errorf("internal fault: %s computes on the backend, which its stage does not say", j.Node.Op)
+	}
+	return j.Engine.Backend()
 }
 
 // Backend opens the backend on first use.

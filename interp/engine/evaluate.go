@@ -14,7 +14,7 @@ import (
 )
 
 func init() {
-	register("predict", stage{version: 1, tree: true, run: runPredict, load: loadPredict})
+	register("predict", stage{version: 1, tree: true, device: hasNetwork, run: runPredict, load: loadPredict})
 	register("evaluate", stage{version: 1, tree: true, run: runEvaluate, load: loadEvaluate})
 	register("index", stage{value: indexValue})
 	for _, op := range []string{"*", "-", "/", "==", "!=", "<", "<=", ">", ">=", "and", "or", "negate"} {

@@ -22,7 +22,7 @@ import (
 
 func init() {
 	for _, op := range []string{"train", "finetune"} {
-		register(op, stage{version: 1, tree: true, run: runTrain, load: loadTrain})
+		register(op, stage{version: 1, tree: true, device: always, run: runTrain, load: loadTrain})
 	}
 }
 
@@ -157,7 +157,7 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		return nil, err
 	}
 	if text := samples.ambiguous(m); text != "" {
-		j.note("%s", text)
+		j.noteOnce("%s", text)
 	}
 	cfg, err := j.trainConfig(n, m, samples.Len())
 	if err != nil {
@@ -194,7 +194,7 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		cfg.Measure = measure
 	}
 	if keep.Op == "best" && v == nil {
-		j.note("no validation data: the checkpoint of the last epoch is kept")
+		j.noteOnce("no validation data: the checkpoint of the last epoch is kept")
 	}
 	b, err := j.Backend()
 	if err != nil {
