@@ -20,13 +20,18 @@ const manifestName = ".mseg-wrote.json"
 // manifest holds the SHA-256 of every file as it was written, by name.
 type manifest map[string]string
 
-// export copies a report to the output folder, removes what an earlier one wrote there and this one does not have, and returns the path of the page.
-func (e *Engine) export(n *ir.Node, r *ReportFiles) (string, error) {
+// reportFolder is the folder of a report in the output folder.
+func (e *Engine) reportFolder(n *ir.Node) string {
 	out := e.cfg.Out
 	if out == "" {
 		out = filepath.Join(e.cfg.Dir, e.name+".out")
 	}
-	dir := filepath.Join(out, e.label(n))
+	return filepath.Join(out, e.label(n))
+}
+
+// export copies a report to its folder, removes what an earlier one wrote there and this one does not have, and returns the path of the page.
+func (e *Engine) export(n *ir.Node, r *ReportFiles) (string, error) {
+	dir := e.reportFolder(n)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}

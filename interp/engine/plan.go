@@ -324,6 +324,9 @@ func (e *Engine) Run(ctx context.Context, p *ir.Program, script string) (*Outcom
 	if err != nil {
 		return nil, err
 	}
+	if err := e.outReady(targets(p)); err != nil {
+		return nil, err
+	}
 	if err := e.deviceReady(steps); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/mseg-lang/mseg/lang/ir"
@@ -21,6 +24,26 @@ func (e *Engine) deviceReady(steps []Step) error {
 		}
 		if err := precisionOf(s.node).Check(b); err != nil {
 			return fault(s.node.ArgSpan("precision"), "%w", err)
+		}
+	}
+	return nil
+}
+
+// outReady refuses an output folder that cannot be one, before what is to be reported there is computed.
+func (e *Engine) outReady(targets []*ir.Node) error {
+	for _, n := range targets {
+		if n.Op != "report" {
+			continue
+		}
+		// The nearest that exists on the way to the folder; a run makes the rest.
+		for dir := e.reportFolder(n); ; dir = filepath.Dir(dir) {
+			st, err := os.Stat(dir)
+			if err == nil && !st.IsDir() {
+				return fmt.Errorf("reports cannot be written to %s: %s is a file; choose another folder with --out", e.reportFolder(n), dir)
+			}
+			if err == nil || dir == filepath.Dir(dir) {
+				break
+			}
 		}
 	}
 	return nil
