@@ -51,7 +51,7 @@ func Exists(path string) error {
 	st, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("cannot read the script: there is no file %s%s", path, meant(path))
+		return missing{path, err}
 	case err != nil:
 		return fmt.Errorf("cannot read the script: %w", err)
 	case st.IsDir():
@@ -59,6 +59,17 @@ func Exists(path string) error {
 	}
 	return nil
 }
+
+// missing is fs.ErrNotExist in the words of a person who mistyped a name.
+type missing struct {
+	path string
+	err  error
+}
+
+func (m missing) Error() string {
+	return "cannot read the script: there is no file " + m.path + meant(m.path)
+}
+func (m missing) Unwrap() error { return m.err }
 
 // meant suggests a script of the same folder.
 func meant(path string) string {
@@ -83,7 +94,7 @@ func meant(path string) string {
 			s = n
 		}
 	}
-	if s == "" {
+	if s == "" || s == filepath.Base(path) { // it has come in the meantime
 		return ""
 	}
 	return "; did you mean " + filepath.Join(dir, s) + "?"
