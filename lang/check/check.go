@@ -170,7 +170,7 @@ func (c *checker) declare(s *syntax.Script) {
 				d := c.diags.Add(diag.UnknownKind, st.Kind.Where, "%q is no kind of value", st.Kind.Text)
 				d.Help = suggestion(st.Kind.Text, append(slices.Clone(syntax.Kinds), syntax.Heads...))
 				if d.Help == "" {
-					d.Help = "kinds are data prep split taxonomy experts model eval compare report"
+					d.Help = "kinds are " + strings.Join(syntax.Kinds, ", ")
 				}
 			}
 			enter(st.Name, st)
@@ -187,7 +187,7 @@ func (c *checker) use(st *syntax.Use, enter func(syntax.Name, syntax.Statement))
 		d := c.diags.Add(diag.UnknownLibrary, st.Library.Where, "there is no library %q", st.Library.Text)
 		d.Help = suggestion(st.Library.Text, stdlib.Names())
 		if d.Help == "" {
-			d.Help = fmt.Sprintf("libraries are %v", stdlib.Names())
+			d.Help = "libraries are " + strings.Join(stdlib.Names(), ", ")
 		}
 		for _, n := range st.Names { // so that uses are not reported as well
 			enter(n, nil)
@@ -209,7 +209,7 @@ func (c *checker) use(st *syntax.Use, enter func(syntax.Name, syntax.Statement))
 			d := c.diags.Add(diag.UnknownName, n.Where, "library %s has no %q", st.Library.Text, n.Text)
 			d.Help = suggestion(n.Text, sortedKeys(lib.symbols))
 			if d.Help == "" {
-				d.Help = fmt.Sprintf("it has %v", sortedKeys(lib.symbols))
+				d.Help = "it has " + strings.Join(sortedKeys(lib.symbols), ", ")
 			}
 			enter(n, nil)
 			if s := c.symbols[n.Text]; s != nil && s.where == n.Where {
@@ -351,7 +351,12 @@ func (c *checker) param(st *syntax.Param) ir.Value {
 		}
 	}
 	v := c.value(e, want, nil)
+	before := len(c.diags)
 	v = c.demand(v, want, e.Span(), fmt.Sprintf("param %s", st.Name.Text))
+	if want.Base == "bool" && st.Limits != nil && len(c.diags) > before { // a condition was meant
+		c.diags[before].Help = fmt.Sprintf("what follows `in` are the limits of the param; a condition is written (%s in %s)", e.Span().Text(), st.Limits.Span().Text())
+		return unknown
+	}
 	if st.Limits != nil && !isUnknown(v) {
 		c.limits(st, v, e.Span())
 	}
@@ -437,7 +442,7 @@ func (c *checker) typeOf(t *syntax.TypeExpr) types.Type {
 	d := c.diags.Add(diag.UnknownType, t.Where, "there is no type %q", t.Name.Text)
 	d.Help = suggestion(t.Name.Text, append(slices.Clone(typeNames), "list"))
 	if d.Help == "" {
-		d.Help = fmt.Sprintf("types are %v and list(type)", typeNames)
+		d.Help = "types are " + strings.Join(typeNames, ", ") + " and list(type)"
 	}
 	return types.Any
 }

@@ -50,6 +50,7 @@ func (c *checker) loadDefaultTree() *taxonomy.Tree {
 // built on all the others; with none, MedSegDB's. Two that are not built on each other are joined.
 func (c *checker) collectTaxonomies(s *syntax.Script) {
 	var bound []*taxonomy.Tree
+	var places []source.Span
 	for _, st := range s.Statements {
 		b, ok := st.(*syntax.Binding)
 		if !ok || b.Kind.Text != "taxonomy" || b.Value == nil {
@@ -57,7 +58,7 @@ func (c *checker) collectTaxonomies(s *syntax.Script) {
 		}
 		if sym := c.symbols[b.Name.Text]; sym != nil && sym.stmt == st {
 			if t, ok := c.symbol(sym).(ir.Taxonomy); ok {
-				bound = append(bound, t.Tree)
+				bound, places = append(bound, t.Tree), append(places, b.Name.Where)
 			}
 		}
 	}
@@ -71,19 +72,19 @@ func (c *checker) collectTaxonomies(s *syntax.Script) {
 		}
 	}
 	joined := largest.Clone()
-	for _, t := range bound {
+	for i, t := range bound {
 		for _, k := range t.Tasks {
 			if err := joined.Add(k.Path, []string{k.Name}, true); err != nil {
-				c.diags.Add(diag.DuplicateTask, source.Span{File: s.File}, "taxonomies disagree: %v", err)
+				c.diags.Add(diag.DuplicateTask, places[i], "taxonomies disagree: %v", err)
 			}
 		}
 	}
 	if len(joined.Modalities) == 0 {
 		joined.Modalities = c.tree.Modalities
 	}
-	for _, t := range bound {
+	for i, t := range bound {
 		if err := joined.TakeNames(t); err != nil {
-			c.diags.Add(diag.DuplicateTask, source.Span{File: s.File}, "taxonomies disagree: %v", err)
+			c.diags.Add(diag.DuplicateTask, places[i], "taxonomies disagree: %v", err)
 		}
 	}
 	c.tree = joined

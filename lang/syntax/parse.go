@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -63,7 +64,7 @@ func Parse(f *source.File, repl bool) (*Script, diag.List) {
 		}
 		if b, ok := stmt.(*Bare); ok && !repl {
 			d := diags.Add(diag.BareExpression, b.Where, "an expression alone is no statement")
-			d.Help = "bind it: data, prep, split, taxonomy, experts, model, eval, compare or report, then `name = …` (only the REPL displays bare expressions)"
+			d.Help = "bind it: its kind (" + strings.Join(Kinds, ", ") + "), then `name = …`; only the REPL displays bare expressions"
 			continue
 		}
 		script.Statements = append(script.Statements, stmt)
@@ -160,14 +161,7 @@ func formOf(toks []Token) form {
 	return bareForm
 }
 
-func isHead(s string) bool {
-	for _, h := range Heads {
-		if s == h {
-			return true
-		}
-	}
-	return false
-}
+func isHead(s string) bool { return slices.Contains(Heads, s) }
 
 // syntaxError words a failure: what stands at the token at which no rule goes on, what was expected there, and what was probably meant.
 func (c *converter) syntaxError(seg segment, err error) {
