@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -105,10 +106,7 @@ func (c *checker) hierarchy(name string, base *taxonomy.Tree, args []syntax.Arg)
 				continue
 			}
 			if err := tree.Add(key.Text, tasks, name == "extend"); err != nil {
-				d := c.diags.Add(diag.DuplicateTask, key.Where, "%v", err)
-				if strings.Contains(err.Error(), "three parts") {
-					d.Code = diag.UnknownOrgan
-				}
+				c.diags.Add(codeOf(err), key.Where, "%v", err)
 			}
 		case *syntax.Ref:
 			if key.Text != "modalities" && key.Text != "synonyms" && key.Text != "radlex" {
@@ -172,23 +170,36 @@ func (c *checker) taxonomyTable(tree *taxonomy.Tree, table string, fresh bool, v
 		if err == nil {
 			continue
 		}
-		d := c.diags.Add(diag.DuplicateTask, at, "%v", err)
+		d := c.diags.Add(codeOf(err), at, "%v", err)
 		var known []string
-		switch text := err.Error(); {
-		case strings.Contains(text, "no node"):
-			d.Code, known = diag.UnknownOrgan, tree.Paths()
-		case strings.Contains(text, "no task"):
-			d.Code = diag.UnknownTask
+		switch d.Code {
+		case diag.UnknownOrgan:
+			known = tree.Paths()
+		case diag.UnknownTask:
 			for _, k := range tree.Tasks {
 				known = append(known, k.Name)
 			}
-		case strings.Contains(text, "spelling"):
-			d.Code = diag.UnknownModality
-		case strings.Contains(text, "RadLex id"), strings.Contains(text, "both paths"), strings.Contains(text, "pattern"), strings.Contains(text, "level"):
-			d.Code = diag.WrongType
 		}
 		d.Help = suggestion(at.Text(), known)
 	}
+}
+
+// codeOf is the code of a mistake that the tree itself has found.
+func codeOf(err error) diag.Code {
+	var m *taxonomy.Mistake
+	if errors.As(err, &m) {
+		switch m.Kind {
+		case taxonomy.NoOrgan, taxonomy.NoNode:
+			return diag.UnknownOrgan
+		case taxonomy.NoTask:
+			return diag.UnknownTask
+		case taxonomy.Spelling:
+			return diag.UnknownModality
+		case taxonomy.Form:
+			return diag.WrongType
+		}
+	}
+	return diag.DuplicateTask
 }
 
 // nameOrPath reads a name as it is written, a string, or a path.
