@@ -33,8 +33,8 @@ type Options struct {
 
 // Script checks a parsed script. The program is complete only when the list has no errors.
 func Script(s *syntax.Script, opt Options) (*ir.Program, diag.List) {
-	c := &checker{symbols: map[string]*symbol{}, opt: opt, rec: opt.Record}
-	c.tree = c.loadDefaultTree()
+	c := newChecker()
+	c.opt, c.rec = opt, opt.Record
 	c.declare(s)
 	c.collectTaxonomies(s)
 	prog := &ir.Program{Name: s.File.Name}
@@ -86,6 +86,9 @@ type checker struct {
 	hasher    *ir.Hasher
 	rec       *Record
 }
+
+// newChecker is one that knows no name yet, and MedSegDB's tree.
+func newChecker() *checker { return &checker{symbols: map[string]*symbol{}, tree: defaultTree()} }
 
 // symbol is a name bound at the top level.
 type symbol struct {

@@ -1,13 +1,3 @@
-// Package check gives a parsed script its meaning, or says everything that is wrong with it.
-//
-// It is given syntax.Script and promises an ir.Program in which every name is resolved, every argument typed, converted to its unit, within its
-// limits and filled with its default, every fn inlined and every comprehension unrolled; and a list of diagnostics in which each mistake
-// stands once. Nothing is read from disk.
-//
-// Checking and evaluating are one recursion (value): the language is pure and every program finite, so the type of an expression and its known part
-// are found together. Statements may stand in any order: a name is evaluated when it is first needed. A mistake yields ir.Unknown, which fits
-// everywhere, so that one mistake is reported once. The body of a fn is checked once with unknown arguments, and again, silently deduplicated, for
-// the actual ones of every call.
 package check
 
 import (

@@ -1,24 +1,48 @@
-// Package check gives a parsed script its meaning, or says everything that is wrong with it.
-//
-// It is given syntax.Script and promises an ir.Program in which every name is resolved, every argument typed, converted to its unit, within its
-// limits and filled with its default, every fn inlined and every comprehension unrolled; and a list of diagnostics in which each mistake
-// stands once. Nothing is read from disk.
-//
-// Checking and evaluating are one recursion (value): the language is pure and every program finite, so the type of an expression and its known part
-// are found together. Statements may stand in any order: a name is evaluated when it is first needed. A mistake yields ir.Unknown, which fits
-// everywhere, so that one mistake is reported once. The body of a fn is checked once with unknown arguments, and again, silently deduplicated, for
-// the actual ones of every call.
 package check
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/mseg-lang/mseg/lang/diag"
+	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
 	"github.com/mseg-lang/mseg/lang/taxonomy"
 	"github.com/mseg-lang/mseg/stdlib"
 )
+
+const defaultLibrary = "medsegdb"
+
+var (
+	medsegdbOnce sync.Once
+	medsegdbRead *checker
+)
+
+// medsegdb is the library of MedSegDB's tree, read once in a process. Everything in it is evaluated here, so that checkers only read it.
+func medsegdb() *checker {
+	medsegdbOnce.Do(func() {
+		text, _ := stdlib.Text(defaultLibrary)
+		s, diags := syntax.Parse(source.New(defaultLibrary+".mseg", text), false)
+		lib := &checker{symbols: map[string]*symbol{}, tree: &taxonomy.Tree{}, diags: diags}
+		lib.declare(s)
+		for _, sym := range lib.symbols {
+			lib.symbol(sym)
+		}
+		medsegdbRead = lib
+	})
+	return medsegdbRead
+}
+
+// defaultTree is MedSegDB's tree: tasks are looked up in it unless the script declares a hierarchy of its own.
+func defaultTree() *taxonomy.Tree {
+	if sym := medsegdb().symbols["tree"]; sym != nil {
+		if t, ok := sym.value.(ir.Taxonomy); ok {
+			return t.Tree
+		}
+	}
+	return &taxonomy.Tree{}
+}
 
 // use enters the names of a library. Libraries are scripts; their bindings are evaluated in their own checker.
 func (c *checker) use(st *syntax.Use, enter func(syntax.Name, syntax.Statement)) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
@@ -12,40 +11,7 @@ import (
 	"github.com/mseg-lang/mseg/lang/syntax"
 	"github.com/mseg-lang/mseg/lang/taxonomy"
 	"github.com/mseg-lang/mseg/lang/types"
-	"github.com/mseg-lang/mseg/stdlib"
 )
-
-const defaultLibrary = "medsegdb"
-
-var (
-	medsegdbOnce sync.Once
-	medsegdbRead *checker
-)
-
-// medsegdb is the library of MedSegDB's tree, read once in a process. Everything in it is evaluated here, so that checkers only read it.
-func medsegdb() *checker {
-	medsegdbOnce.Do(func() {
-		text, _ := stdlib.Text(defaultLibrary)
-		s, diags := syntax.Parse(source.New(defaultLibrary+".mseg", text), false)
-		lib := &checker{symbols: map[string]*symbol{}, tree: &taxonomy.Tree{}, diags: diags}
-		lib.declare(s)
-		for _, sym := range lib.symbols {
-			lib.symbol(sym)
-		}
-		medsegdbRead = lib
-	})
-	return medsegdbRead
-}
-
-// loadDefaultTree is MedSegDB's tree: tasks are looked up in it unless the script declares a hierarchy of its own.
-func (c *checker) loadDefaultTree() *taxonomy.Tree {
-	if sym := medsegdb().symbols["tree"]; sym != nil {
-		if t, ok := sym.value.(ir.Taxonomy); ok {
-			return t.Tree
-		}
-	}
-	return &taxonomy.Tree{}
-}
 
 // collectTaxonomies makes the tree that tasks are looked up in: of the taxonomies that the script binds, the last declared one that is
 // built on all the others; with none, MedSegDB's. Two that are not built on each other are joined.
