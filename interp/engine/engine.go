@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,7 +93,11 @@ func New(cfg Config) (*Engine, error) {
 	}
 	s, err := store.Open(cfg.Store)
 	if err != nil {
-		return nil, err
+		cause := err
+		if p := (*fs.PathError)(nil); errors.As(err, &p) {
+			cause = p.Err // its path is one within the store
+		}
+		return nil, fmt.Errorf("results cannot be kept in %s: %w; --store and MSEG_STORE name another folder", cfg.Store, cause)
 	}
 	return &Engine{cfg: cfg, store: s, hashes: s.Hashes(), values: map[string]any{}, derived: map[*ir.Node]*ir.Node{}}, nil
 }
