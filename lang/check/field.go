@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mseg-lang/mseg/lang/builtin"
@@ -40,7 +41,7 @@ func (c *checker) field(e *syntax.Field, env *scope) ir.Value {
 		if s := diag.Suggest(e.Name.Text, names); s != "" {
 			d.Help = "did you mean " + s + "?"
 			d.Fixes = []diag.Fix{{Message: "write " + s, Span: e.Name.Where, Replacement: s, Safe: true}}
-		} else if len(builtin.Lookup(e.Name.Text)) > 0 {
+		} else if takesPiped(e.Name.Text, of.Type()) {
 			d.Help = fmt.Sprintf("to apply a function write %s |> %s(…)", e.Of.Span().Text(), e.Name.Text)
 		} else if len(names) > 0 {
 			d.Help = "its fields are " + strings.Join(names, ", ")
@@ -63,6 +64,13 @@ func (c *checker) field(e *syntax.Field, env *scope) ir.Value {
 		return &ir.Node{Op: "select", T: f.Type, Span: e.Where, Args: []ir.Arg{{Name: "of", Value: n}, {Name: "field", Value: ir.Str{S: f.Name}}}}
 	}
 	return ir.Unknown{T: f.Type}
+}
+
+// takesPiped says whether a builtin takes a value of a type from |>.
+func takesPiped(name string, t types.Type) bool {
+	return slices.ContainsFunc(builtin.Lookup(name), func(b *builtin.Builtin) bool {
+		return slices.ContainsFunc(b.Params, func(p builtin.Param) bool { return p.Piped && t.Fits(p.Type) })
+	})
 }
 
 func (c *checker) index(e *syntax.Index, env *scope) ir.Value {

@@ -211,6 +211,10 @@ func (c *converter) syntaxError(seg segment, err error) {
 		d.Help = "a sweep is written [value for name in list]"
 	case tok.Text == "," && inner == "(" && f.expected == `")"`, tok.Text == "," && tok.Type == Punct && len(open) == 0:
 		d.Help = "a list is written [a, b]"
+	case first.Text == "param" && tok.Type == EOF && f.expected == `"="`:
+		d.Help = "a param has a default, as in `param n: int = 3`"
+	case inner == "(" && first.Text != "use" && prev.Type == Ident && (tok.Type == Number || tok.Type == String || tok.Type == Ident || tok.Type == Path):
+		d.Help = "write `" + prev.Text + ": " + tok.Text + "`, or separate two arguments by a comma"
 	case tok.Type == Ident && prev.Type == Number:
 		d.Help = "units are " + strings.Join(Units, " ")
 		if s := diag.Suggest(tok.Text, Units); s != "" {
