@@ -16,11 +16,14 @@ type checkCmd struct {
 
 func (c checkCmd) Run(t *teller) error {
 	var all diag.List
+	unread := false
 	for _, path := range c.Scripts {
 		l, err := script.Load(path, c.options())
 		if err != nil {
-			if t.form == diag.Full {
-				return err
+			if t.form == diag.Full { // it has no place in a script
+				t.failed(diag.CommandFailed, err, "")
+				unread = true
+				continue
 			}
 			all = append(all, diag.Diagnostic{Code: diag.CommandFailed, Severity: diag.Error, Summary: err.Error()})
 			continue
@@ -38,7 +41,7 @@ func (c checkCmd) Run(t *teller) error {
 			return err
 		}
 	}
-	if all.HasErrors() {
+	if unread || all.HasErrors() {
 		return exit(1)
 	}
 	if !c.JSON {

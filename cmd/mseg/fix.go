@@ -23,15 +23,15 @@ func (c fixCmd) Run(t *teller) error {
 	}
 	var left diag.List
 	for _, path := range paths {
-		text, err := readScript(path)
+		text, err := script.Read(path)
 		if err != nil {
 			return err
 		}
-		out, n, diags := fixed(shownName(path), text)
+		out, n, diags := fixed(script.Name(path), text)
 		left = append(left, diags...)
 		switch {
 		case c.Diff:
-			os.Stdout.Write(diff.Diff(shownName(path), []byte(text), shownName(path)+" fixed", []byte(out)))
+			os.Stdout.Write(diff.Diff(script.Name(path), []byte(text), script.Name(path)+" fixed", []byte(out)))
 		case path == "-":
 			fmt.Print(out)
 		case n > 0:

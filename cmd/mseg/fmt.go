@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +10,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/mseg-lang/mseg/interp/script"
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/format"
 )
@@ -30,27 +29,27 @@ func (c fmtCmd) Run(t *teller) error {
 	var bad diag.List
 	differ := 0
 	for _, path := range paths {
-		text, err := readScript(path)
+		text, err := script.Read(path)
 		if err != nil {
 			return err
 		}
-		out, diags := format.Text(shownName(path), text)
+		out, diags := format.Text(script.Name(path), text)
 		if diags.HasErrors() {
 			bad = append(bad, diags...)
 			continue
 		}
 		if !format.Same(text, out) {
-			return fmt.Errorf("%s: formatting would change more than blanks; nothing was written: please report this", shownName(path))
+			return fmt.Errorf("%s: formatting would change more than blanks; nothing was written: please report this", script.Name(path))
 		}
 		if out != text {
 			differ++
 		}
 		switch {
 		case c.Diff:
-			os.Stdout.Write(diff.Diff(shownName(path), []byte(text), shownName(path)+" formatted", []byte(out)))
+			os.Stdout.Write(diff.Diff(script.Name(path), []byte(text), script.Name(path)+" formatted", []byte(out)))
 		case c.Check:
 			if out != text {
-				fmt.Println(shownName(path))
+				fmt.Println(script.Name(path))
 			}
 		case path == "-":
 			fmt.Print(out)
@@ -75,16 +74,17 @@ func (c fmtCmd) Run(t *teller) error {
 func scriptFiles(args []string) ([]string, error) {
 	var out []string
 	for _, a := range args {
-		st, err := os.Stat(a)
-		if a == "-" || err == nil && !st.IsDir() {
+		if st, err := os.Stat(a); a == "-" || err != nil || !st.IsDir() {
+			if a != "-" {
+				if err := script.Exists(a); err != nil {
+					return nil, err
+				}
+			}
 			out = append(out, a)
 			continue
 		}
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the script: %w", err)
-		}
 		found := len(out)
-		err = filepath.WalkDir(a, func(path string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(a, func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
 				return err
@@ -103,36 +103,6 @@ func scriptFiles(args []string) ([]string, error) {
 		}
 	}
 	return out, nil
-}
-
-const maxScript = 16 << 20
-
-// readScript reads a file, or standard input for "-".
-func readScript(path string) (string, error) {
-	in := io.Reader(os.Stdin)
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return "", fmt.Errorf("cannot read the script: %w", err)
-		}
-		defer f.Close()
-		in = f
-	}
-	b, err := io.ReadAll(io.LimitReader(in, maxScript+1))
-	if err != nil {
-		return "", fmt.Errorf("cannot read the script: %w", err)
-	}
-	if len(b) > maxScript {
-		return "", errors.New(shownName(path) + " is larger than 16 MiB: is it a script?")
-	}
-	return string(b), nil
-}
-
-func shownName(path string) string {
-	if path == "-" {
-		return "<stdin>"
-	}
-	return path
 }
 
 // writeScript replaces a file at once or not at all; a link stays a link.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"strings"
@@ -42,6 +44,12 @@ type tensorInfo struct {
 }
 
 func (c inspectCmd) Run() error {
+	switch st, err := os.Stat(c.File); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no file %s", c.File)
+	case err == nil && st.IsDir():
+		return fmt.Errorf("%s is a folder; name an image or a file of weights in it", c.File)
+	}
 	switch weights.Extension(c.File) {
 	case ".safetensors", ".pth":
 		return weightsInspectCmd(c).Run()

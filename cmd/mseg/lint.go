@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/mseg-lang/mseg/interp/engine"
+	"github.com/mseg-lang/mseg/interp/script"
 	"github.com/mseg-lang/mseg/lang/check"
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/lint"
@@ -33,11 +34,11 @@ func (c lintCmd) Run(t *teller) error {
 	}
 	var all diag.List
 	for _, path := range paths {
-		text, err := readScript(path)
+		text, err := script.Read(path)
 		if err != nil {
 			return err
 		}
-		s, diags := syntax.Parse(source.New(shownName(path), text), false)
+		s, diags := syntax.Parse(source.New(script.Name(path), text), false)
 		p, more := check.Script(s, c.options())
 		diags = append(diags, more...)
 		if diags.HasErrors() { // what has no meaning cannot be judged

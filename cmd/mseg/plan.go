@@ -38,7 +38,7 @@ func (c planCmd) Run(t *teller) error {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
-		if err := enc.Encode(map[string]any{"stages": append([]engine.Step{}, steps...), "routes": e.Routes(l.Program), "networks": e.NetworkPlans(l.Program), "to_run": work}); err != nil {
+		if err := enc.Encode(map[string]any{"stages": append([]engine.Step{}, steps...), "routes": append([]engine.RouteTable{}, e.Routes(l.Program)...), "networks": append([]engine.NetworkPlan{}, e.NetworkPlans(l.Program)...), "to_run": work}); err != nil {
 			return err
 		}
 	} else {

@@ -89,6 +89,9 @@ func (c runCmd) outcome(t *teller, l *script.Loaded, out *engine.Outcome) error 
 			return err
 		}
 	} else {
+		if len(out.Steps)+len(out.Expects) == 0 {
+			t.remark("nothing to compute: the script has no data, trained model, eval, compare, figure, report or expect")
+		}
 		if n := len(out.Expects); n > 0 {
 			fmt.Printf("%s, %s\n", diag.Counted(n, "expectation"), diag.Holding(n-len(failed)))
 		}

@@ -47,6 +47,19 @@ func (a *assignments) Decode(ctx *kong.DecodeContext) error {
 
 var expected = regexp.MustCompile(`^expected (one of )?`)
 
+// wordings are what the library says of flags and their values, and what mseg says of the same: found, and expected.
+var wordings = []struct {
+	of *regexp.Regexp
+	as string
+}{
+	{regexp.MustCompile(`^(\S+): expected \S+ value but got "EOL".*$`), `$1 needs a value`},
+	{regexp.MustCompile(`^(\S+): expected \S+ value but got "(--?[^"]*)".*$`), `$1 needs a value, found the flag $2`},
+	{regexp.MustCompile(`^(\S+): expected an? (?:valid \d+ bit )?u?int but got ("[^"]*").*$`), `$1: found $2, expected a whole number`},
+	{regexp.MustCompile(`^(\S+): expected a float but got ("[^"]*").*$`), `$1: found $2, expected a number`},
+	{regexp.MustCompile(`^(\S+): expected duration but got ("[^"]*").*$`), `$1: found $2, expected a duration such as 90s or 2m`},
+	{regexp.MustCompile(`^(\S+) must be one of (.*) but got (.*)$`), `$1: found $3, expected one of $2`},
+}
+
 // misused words a command line that cannot be read: what is wrong, and how to see what is right.
 func misused(err error) (error, string) {
 	var pe *kong.ParseError
@@ -61,6 +74,17 @@ func misused(err error) (error, string) {
 	case name != "" && expected.MatchString(text):
 		text = expected.ReplaceAllString(text, name+" needs $1")
 		text = strings.ReplaceAll(text, `"`, "")
+	}
+	for _, w := range wordings {
+		if w.of.MatchString(text) {
+			text = w.of.ReplaceAllString(text, w.as)
+			text = strings.ReplaceAll(text, `,""`, "") // what is chosen without the flag
+			text = strings.ReplaceAll(text, `","`, `", "`)
+			if !strings.Contains(text, `", "`) {
+				text = strings.Replace(text, "expected one of ", "expected ", 1)
+			}
+			break
+		}
 	}
 	return errors.New(text), fmt.Sprintf("try: mseg %s--help", path)
 }

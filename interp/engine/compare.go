@@ -16,8 +16,8 @@ import (
 )
 
 func init() {
-	register("compare", stage{version: 1, run: runCompare, load: loadCompare})
-	register("gates", stage{version: 1, tree: true, run: runGates, load: loadGates})
+	register("compare", stage{version: 2, run: runCompare, load: loadCompare})
+	register("gates", stage{version: 1, tree: true, device: always, run: runGates, load: loadGates})
 }
 
 // Comparison is the value of the kind compare: the first eval against each other one, on the same samples.
@@ -80,13 +80,9 @@ func paired(a, b *Scores) ([][2]int, error) {
 	return out, nil
 }
 
-// difference compares two evals in one metric.
-func difference(a, b *Scores, field string, level float64) (Difference, []float64, []float64, error) {
+// difference compares two evals in one metric: column i of the one, k of the other.
+func difference(a, b *Scores, i, k int, level float64) (Difference, []float64, []float64, error) {
 	var d Difference
-	i, k := a.column(field), b.column(field)
-	if i < 0 || k < 0 {
-		return d, nil, nil, fmt.Errorf("not every eval measured %s; add it to metrics", field)
-	}
 	if a.Specs[i] != b.Specs[k] {
 		return d, nil, nil, fmt.Errorf("one eval measured %s, the other %s; comparisons are of the same quantity, so both must measure it alike", a.Metrics[i], b.Metrics[k])
 	}
@@ -117,20 +113,18 @@ func runCompare(ctx context.Context, j *Job, w *store.Writer) (map[string]any, e
 	if err != nil {
 		return nil, err
 	}
-	if m := n.Node("metric"); m != nil && m.Op == "fn" {
-		if err := j.measuredAlike(n, m); err != nil {
-			return nil, err
-		}
+	columns, err := j.comparedColumns(n)
+	if err != nil {
+		return nil, err
 	}
 	out := Comparison{Field: comparedMetric(n), Test: n.Text("test"), Correct: n.Text("correct"), Level: n.Num("ci") / 100}
-	out.Higher = evals[0].definition(out.Field).Better == metric.Higher
+	out.Metric, out.Higher = evals[0].Metrics[columns[0]], evals[0].definition(columns[0]).Better == metric.Higher
 	var p []float64
 	for i, e := range evals[1:] {
-		d, xs, ys, err := difference(evals[0], e, out.Field, out.Level)
+		d, xs, ys, err := difference(evals[0], e, columns[0], columns[i+1], out.Level)
 		if err != nil {
 			return nil, at(n.ArgSpan("evals"), err)
 		}
-		out.Metric = evals[0].Metrics[evals[0].column(out.Field)]
 		d.Other = i + 1
 		value := math.NaN()
 		if out.Test == "paired_t" {
@@ -185,26 +179,21 @@ func loadCompare(_ context.Context, j *Job, a *store.Artefact) (any, error) {
 	return c, nil
 }
 
-// measuredAlike refuses evals that measure another function of the same name than the one that is compared.
-func (e *Engine) measuredAlike(n, m *ir.Node) error {
-	want, _ := m.Fn()
+// comparedColumns are the places of the compared metric in the evals: the checker has seen that each measures it, and in one way.
+func (e *Engine) comparedColumns(n *ir.Node) ([]int, error) {
+	var out []int
 	for _, x := range n.Items("evals") {
 		eval, ok := x.(*ir.Node)
-		if !ok || eval.Op != "evaluate" {
-			continue
+		if !ok {
+			continue // evalsOf leaves it out too
 		}
-		if !slices.ContainsFunc(eval.Items("metrics"), func(v ir.Value) bool {
-			k, ok := v.(*ir.Node)
-			if !ok {
-				return false
-			}
-			f, ok := k.Fn()
-			return ok && e.hasher.Hash(f) == e.hasher.Hash(want)
-		}) {
-			return fault(n.ArgSpan("metric"), "%s does not measure %s; add it to its metrics", e.label(eval), m.Label)
+		found := check.Meant(eval, n.Arg("metric"))
+		if len(found) != 1 {
+			return nil, fault(n.ArgSpan("metric"), "%s measures %s in %d ways, expected one", e.label(eval), comparedMetric(n), len(found))
 		}
+		out = append(out, found[0])
 	}
-	return nil
+	return out, nil
 }
 
 // comparedMetric is the name of what a compare node compares: a word, or a metric of the script's own.

@@ -106,7 +106,7 @@ func (j *Job) trainingSources(ctx context.Context, b *graph.Backend, m *Model, s
 			return whole, err
 		}
 	}
-	j.note("the image encoder is not trained: its embeddings are kept and read again")
+	j.noteOnce("the image encoder is not trained: its embeddings are kept and read again")
 	return half, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,6 +73,7 @@ type Engine struct {
 	derived map[*ir.Node]*ir.Node
 	values  map[string]any
 	faults  map[*ir.Node]error // of the identity: files that cannot be read
+	said    map[string]bool    // remarks about a sweep as a whole, see noteOnce
 
 	backendOnce sync.Once
 	backend     *graph.Backend
@@ -91,7 +93,11 @@ func New(cfg Config) (*Engine, error) {
 	}
 	s, err := store.Open(cfg.Store)
 	if err != nil {
-		return nil, err
+		cause := err
+		if p := (*fs.PathError)(nil); errors.As(err, &p) {
+			cause = p.Err // its path is one within the store
+		}
+		return nil, fmt.Errorf("results cannot be kept in %s: %w; --store and MSEG_STORE name another folder", cfg.Store, cause)
 	}
 	return &Engine{cfg: cfg, store: s, hashes: s.Hashes(), values: map[string]any{}, derived: map[*ir.Node]*ir.Node{}}, nil
 }
@@ -101,7 +107,7 @@ func (e *Engine) Use(p *ir.Program, script string) {
 	e.tree, e.name, e.params = p.Tree, strings.TrimSuffix(filepath.Base(p.Name), ".mseg"), p.Params
 	e.cfg.Script = script
 	e.unplaced = map[string]bool{}
-	e.faults = map[*ir.Node]error{}
+	e.faults, e.said = map[*ir.Node]error{}, map[string]bool{}
 	for v := range ir.Walk(p.Values()...) {
 		if w, ok := v.(ir.Word); ok && w.Place != nil && w.Place.Unplaced {
 			e.unplaced[w.Text] = true
@@ -169,6 +175,9 @@ func (e *Engine) circumstances(n *ir.Node) (version, tree, files string) {
 	}
 	if p := n.Text("precision"); (n.Op == "train" || n.Op == "finetune") && (p == string(graph.BF16) || p == string(graph.F16)) {
 		version += ", gradients of halves in halves"
+	}
+	if (n.Op == "predict" || n.Op == "evaluate") && n.Node("prompt") != nil && promptOf(n.Node("prompt")).drawn() {
+		version += ", prompts of a stream by seed and part"
 	}
 	if n.Op == "nnunet" && !n.Flag("box") {
 		version += ", patches as planned"
@@ -301,24 +310,6 @@ func (e *Engine) label(n *ir.Node) string {
 		return n.Label
 	}
 	return n.Op
-}
-
-// Job is one computation of a kept stage.
-type Job struct {
-	*Engine
-	Node  *ir.Node
-	Key   string
-	Label string
-}
-
-func (j *Job) event(ev Event) {
-	ev.Stage, ev.Op, ev.Key = j.Label, j.Node.Op, store.Short(j.Key)
-	j.cfg.Events(ev)
-}
-
-// note says something a reader of the run should know.
-func (j *Job) note(format string, args ...any) {
-	j.event(Event{Kind: "note", Text: fmt.Sprintf(format, args...)})
 }
 
 // Backend opens the backend on first use.

@@ -14,7 +14,7 @@ import (
 )
 
 func init() {
-	register("predict", stage{version: 1, tree: true, run: runPredict, load: loadPredict})
+	register("predict", stage{version: 1, tree: true, device: hasNetwork, run: runPredict, load: loadPredict})
 	register("evaluate", stage{version: 1, tree: true, run: runEvaluate, load: loadEvaluate})
 	register("index", stage{value: indexValue})
 	for _, op := range []string{"*", "-", "/", "==", "!=", "<", "<=", ">", ">=", "and", "or", "negate"} {
@@ -32,15 +32,15 @@ type Scores struct {
 	Prompt  string        `json:"prompt"`
 	Rows    []ScoreRow    `json:"rows"`
 
-	own map[string]metric.Definition // of the script's own metrics, by name
+	own map[int]metric.Definition // of the script's own metrics, by their place among all
 }
 
-// definition of a metric of this eval, by the name of its field.
-func (s *Scores) definition(field string) metric.Definition {
-	if d, ok := s.own[field]; ok {
+// definition of metric i of this eval.
+func (s *Scores) definition(i int) metric.Definition {
+	if d, ok := s.own[i]; ok {
 		return d
 	}
-	d, _ := metric.Define(field)
+	d, _ := metric.Define(s.Specs[i].Name)
 	return d
 }
 
@@ -197,7 +197,7 @@ func runEvaluate(ctx context.Context, j *Job, w *store.Writer) (map[string]any, 
 
 // name gives every metric of an evaluate node its name.
 func (s *Scores) name(n *ir.Node) error {
-	s.Specs, s.Metrics, s.own = nil, nil, map[string]metric.Definition{}
+	s.Specs, s.Metrics, s.own = nil, nil, map[int]metric.Definition{}
 	for _, m := range n.Items("metrics") {
 		m := m.(*ir.Node)
 		spec, column := metric.Spec{Name: check.FnName(m)}, m.Label
@@ -208,7 +208,7 @@ func (s *Scores) name(n *ir.Node) error {
 			}
 			column = spec.String()
 		} else {
-			s.own[spec.Name] = ownDefinition(m)
+			s.own[len(s.Specs)] = ownDefinition(m)
 		}
 		if slices.Contains(s.Metrics, column) {
 			return fault(m.Span, "the metric %s stands twice", column)

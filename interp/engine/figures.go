@@ -100,7 +100,7 @@ func gallery(e evalItem, count int) (*report.Gallery, error) {
 	for i := range order {
 		order[i] = i
 	}
-	title, better := "From the worst to the best.", e.scores.definition(e.scores.Specs[0].Name).Better
+	title, better := "From the worst to the best.", e.scores.definition(0).Better
 	if better == metric.Neutral {
 		title = "From the lowest to the highest value."
 	}

@@ -20,6 +20,7 @@ type Measure struct {
 	Level  float64
 }
 
+// column is the place of a metric that this eval measures in one way, as the checker has seen to.
 func (s *Scores) column(name string) int {
 	return slices.IndexFunc(s.Specs, func(m metric.Spec) bool { return m.Name == name })
 }

@@ -60,11 +60,14 @@ func init() {
 	for op, config := range architectures {
 		register(op, stage{version: 2, contents: weightsContents, value: newModel(config)})
 	}
-	for _, b := range []string{"box_fill", "box_ellipse"} {
+	for _, b := range baselines {
 		register(b, stage{value: func(context.Context, *Engine, *ir.Node) (any, error) { return &Model{Baseline: b}, nil }})
 	}
 	register("adapt", stage{version: 2, tree: true, value: adaptValue})
 }
+
+// baselines are the models that are no networks.
+var baselines = []string{"box_fill", "box_ellipse"}
 
 func weightsContents(e *Engine, n *ir.Node) (string, error) {
 	f := n.Text("weights")

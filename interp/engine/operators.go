@@ -103,17 +103,34 @@ func (e *Engine) Expect(ctx context.Context, x ir.Expect) (ExpectResult, error) 
 		return ExpectResult{}, fault(x.Span, "this is no condition")
 	}
 	r := ExpectResult{Expect: x, Holds: holds}
-	if n, ok := x.Condition.(*ir.Node); ok && n.Arg("a") != nil {
-		a, errA := e.operand(ctx, n.Arg("a"))
-		b, errB := e.operand(ctx, n.Arg("b"))
-		if errA == nil && errB == nil {
-			r.Found = fmt.Sprintf("%.6g %s %.6g", a, n.Op, b)
-			if _, isBool := a.(bool); isBool {
-				r.Found = fmt.Sprintf("%v %s %v", a, n.Op, b)
-			}
-		}
-	}
+	r.Found = e.foundIn(ctx, x.Condition)
 	return r, nil
+}
+
+// foundIn shows a condition with the numbers that it came to; "" where it has no two sides.
+func (e *Engine) foundIn(ctx context.Context, v ir.Value) string {
+	n, ok := v.(*ir.Node)
+	if !ok || n.Arg("a") == nil {
+		return ""
+	}
+	side := func(v ir.Value) string {
+		x, err := e.operand(ctx, v)
+		if err != nil {
+			return ""
+		}
+		if number, ok := x.(float64); ok {
+			return fmt.Sprintf("%.6g", number)
+		}
+		if inner := e.foundIn(ctx, v); inner != "" {
+			return inner
+		}
+		return fmt.Sprint(x)
+	}
+	a, b := side(n.Arg("a")), side(n.Arg("b"))
+	if a == "" || b == "" {
+		return ""
+	}
+	return a + " " + n.Op + " " + b
 }
 
 // Diagnostic words an expectation that does not hold.

@@ -99,84 +99,9 @@ func (a *adapted) adapt(s *graph.Scope, x *graph.Node) *graph.Node {
 	return out
 }
 
-// hostFn computes a fn of one sample on the host: in float64 on the embedded backend, so that metrics and preparation do not depend on the backend of a run. It
-// opens the backend when it is first called, as a preparation that is kept calls none of its steps, and compiles once for each shape.
-type hostFn struct {
-	name     string
-	f        ir.Fn
-	programs map[string]*graph.Program
-	b        *graph.Backend
-	none     *graph.DeviceParams
-}
-
-func newHostFn(n *ir.Node) (*hostFn, error) {
-	f, ok := n.Fn()
-	if !ok {
-		return nil, fault(n.Span, "%s has no body", n.Op)
-	}
-	return &hostFn{name: n.Label, f: f, programs: map[string]*graph.Program{}}, nil
-}
-
-// call runs the fn on planes (height, width) or images (height, width, channels).
-func (h *hostFn) call(ctx context.Context, shape []int, inputs ...[]float32) ([]float64, error) {
-	if h.b == nil {
-		b, err := graph.Open("go")
-		if err != nil {
-			return nil, err
-		}
-		h.b, h.none = b, b.Place(graph.NewParams())
-	}
-	key := fmt.Sprint(shape)
-	p, ok := h.programs[key]
-	if !ok {
-		dims := append([]int{1}, shape...)
-		declared := make([]graph.Shape, len(inputs))
-		for i := range declared {
-			declared[i] = graph.Shape{Dims: dims}
-		}
-		var err error
-		p, err = graph.NewProgram(h.b, graph.ProgramConfig{Name: h.name, Float64: true}, declared, func(s *graph.Scope, in []*graph.Node) []*graph.Node {
-			named := make([]tensor, len(in))
-			for i, n := range in {
-				if named[i] = pixels(n); len(shape) == 2 {
-					named[i] = plane(n)
-				}
-			}
-			return []*graph.Node{apply(s, h.f, named...).node}
-		})
-		if err != nil {
-			return nil, err
-		}
-		h.programs[key] = p
-	}
-	values := make([]graph.Value, len(inputs))
-	for i, x := range inputs {
-		values[i] = graph.Floats(x, append([]int{1}, shape...)...)
-	}
-	out, err := p.Call64(ctx, h.none, 0, values...)
-	if err != nil {
-		return nil, err
-	}
-	return out[0], nil
-}
-
-func (h *hostFn) free() {
-	for _, p := range h.programs {
-		p.Free()
-	}
-	if h.none != nil {
-		h.none.Free()
-	}
-}
-
 // ownStep is a step of preparation that the script has written.
-func ownStep(n *ir.Node) (data.Own, error) {
-	h, err := newHostFn(n)
-	if err != nil {
-		return data.Own{}, err
-	}
-	f, _ := n.Fn()
-	return data.Own{Name: n.Label, Identity: ir.NewHasher(nil).Hash(f), Apply: func(pixels []float32, height, width, channels int) error {
+func ownStep(n *ir.Node, h *hostFn) data.Own {
+	return data.Own{Name: n.Label, Identity: ir.NewHasher(nil).Hash(h.f), Apply: func(pixels []float32, height, width, channels int) error {
 		out, err := h.call(context.Background(), []int{height, width, channels}, pixels)
 		if err != nil {
 			return err
@@ -188,7 +113,7 @@ func ownStep(n *ir.Node) (data.Own, error) {
 			pixels[i] = float32(v)
 		}
 		return nil
-	}}, nil
+	}}
 }
 
 // isOwn says whether a metric is a fn of the script.

@@ -324,6 +324,12 @@ func (e *Engine) Run(ctx context.Context, p *ir.Program, script string) (*Outcom
 	if err != nil {
 		return nil, err
 	}
+	if err := e.outReady(targets(p)); err != nil {
+		return nil, err
+	}
+	if err := e.deviceReady(steps); err != nil {
+		return nil, err
+	}
 	out := &Outcome{Steps: steps}
 	// Everything that only reads headers comes first: a mistake in the data is found before any training starts.
 	for _, s := range steps {

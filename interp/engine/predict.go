@@ -44,8 +44,7 @@ func (p prompted) Fill(i int, rng *rand.Rand, into *train.Example) error {
 		return err
 	}
 	into.Box = p.box(i)
-	purposes := map[string]uint64{"points": 1, "mask": 2, "clicks": 3}
-	p.points.Prompt(into, p.samples[i].Width, func(purpose string) *rand.Rand { return p.draws(i, purposes[purpose]) })
+	p.points.Prompt(into, p.samples[i].Width, func(part string) *rand.Rand { return p.draws(i, part) })
 	return nil
 }
 
@@ -54,7 +53,7 @@ func (p prompted) box(i int) [4]float32 {
 	s := p.samples[i]
 	b, _ := data.BoxOf(s.Mask, s.Width)
 	if p.jitter.Max > 0 {
-		b = b.Jitter(p.jitter.Min, p.jitter.Max, s.Width, s.Height, p.draws(i, 0))
+		b = b.Jitter(p.jitter.Min, p.jitter.Max, s.Width, s.Height, p.draws(i, "box"))
 	}
 	return [4]float32{float32(b.X0), float32(b.Y0), float32(b.X1), float32(b.Y1)}
 }

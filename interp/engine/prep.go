@@ -15,20 +15,34 @@ import (
 	"github.com/mseg-lang/mseg/ops/data"
 )
 
+// preparation is a prep value with the script's own steps, which hold what they have compiled until they are freed.
+type preparation struct {
+	data.Prep
+	own []*hostFn
+}
+
+// free releases what own steps hold at the end of a stage. They can be used after it too.
+func (p preparation) free() {
+	for _, h := range p.own {
+		h.free()
+	}
+}
+
 // prepOf reads the steps of a prep value, which is a chain of nodes, the last outermost.
-func prepOf(n *ir.Node) (data.Prep, error) {
-	var p data.Prep
+func prepOf(n *ir.Node) (preparation, error) {
+	var p preparation
 	seen := map[string]bool{}
 	for s := n; s != nil; s = s.Node("after") {
 		if s.Op == "fn" {
-			own, err := ownStep(s)
+			h, err := newHostFn(s)
 			if err != nil {
 				return p, err
 			}
+			p.own = append(p.own, h)
 			if seen["resize"] { // the chain begins with the last step
-				p.Before = append(p.Before, own)
+				p.Before = append(p.Before, ownStep(s, h))
 			} else {
-				p.After = append(p.After, own)
+				p.After = append(p.After, ownStep(s, h))
 			}
 			continue
 		}
@@ -110,20 +124,21 @@ func runPrep(ctx context.Context, j *Job, w *store.Writer) (map[string]any, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := j.prepFits(d, p); err != nil {
+	defer p.free()
+	if err := j.prepFits(d, p.Prep); err != nil {
 		return nil, err
 	}
-	set := preparedSet{Prep: p}
+	set := preparedSet{Prep: p.Prep}
 	fresh := 0
 	for i, c := range d.Cases {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		key, err := j.caseKey(c, p)
+		key, err := j.caseKey(c, p.Prep)
 		if err != nil {
 			return nil, err
 		}
-		made, report, err := j.prepareCase(key, c, p)
+		made, report, err := j.prepareCase(key, c, p.Prep)
 		if err != nil {
 			return nil, err
 		}
@@ -212,9 +227,10 @@ func loadPrep(ctx context.Context, j *Job, a *store.Artefact) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Data{Prepared: true, Preps: []data.Prep{p}, Origins: d.Origins}
+	defer p.free()
+	out := &Data{Prepared: true, Preps: []data.Prep{p.Prep}, Origins: d.Origins}
 	for i, key := range set.Cases {
-		if _, _, err := j.prepareCase(key, d.Cases[i], p); err != nil { // made again when it was removed
+		if _, _, err := j.prepareCase(key, d.Cases[i], p.Prep); err != nil { // made again when it was removed
 			return nil, err
 		}
 		c, err := j.store.Get(key)

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
+	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/train"
 )
 
@@ -177,11 +177,17 @@ func promptText(n *ir.Node) string {
 	return strings.Join(parts, "; ")
 }
 
-// draws is the random stream of a sample's prompt: it depends on seed and sample only.
-func (p prompted) draws(i int, purpose uint64) *rand.Rand {
-	h := fnv.New64a()
-	h.Write([]byte(p.samples[i].Key()))
-	return rand.New(rand.NewPCG(p.seed+purpose, h.Sum64()))
+// draws is the random stream of one part of a sample's prompt: it depends on seed, part and sample only, and is no other seed's of another part.
+func (p prompted) draws(i int, part string) *rand.Rand {
+	return graph.Stream(p.seed, "prompt: "+part+" of "+p.samples[i].Key())
+}
+
+// drawn says whether anything of a prompt depends on chance, rounds of refinement left aside.
+func (p prompting) drawn() bool {
+	several := func(count int, centre bool) bool { return count > 1 || count == 1 && !centre }
+	m := p.points.Mask
+	return p.jitter.Min != p.jitter.Max || p.points.Negative > 0 || several(p.points.Positive, p.points.Centre) ||
+		m.Grow[0] != m.Grow[1] || m.Shift != [2]int{} || several(m.Clicks, m.Centre)
 }
 
 // noBox is what is kept of a prediction without a box: none is drawn.

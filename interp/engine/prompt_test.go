@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/mseg-lang/mseg/lang/source"
 	"github.com/mseg-lang/mseg/lang/syntax"
 	"github.com/mseg-lang/mseg/ops/data"
+	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/train"
 )
 
@@ -52,17 +54,51 @@ func TestPromptsAreReadAndTold(t *testing.T) {
 	}
 }
 
-// Box, points, mask and clicks of a sample are drawn independently of each other, and of other samples.
+// Box, points, mask and clicks of a sample are drawn independently of each other, of other samples, and of all these for other seeds, neighbouring ones included. So are the clicks of
+// refinement, which have the same seed.
 func TestPromptsAreDrawnApart(t *testing.T) {
 	p := prompted{examples: &examples{samples: []data.Sample{{ID: "a"}, {ID: "b"}}}}
-	seen := map[uint64]bool{}
-	for i := range 2 {
-		for purpose := range uint64(4) {
-			seen[p.draws(i, purpose).Uint64()] = true
+	seen, streams := map[uint64]string{}, 0
+	add := func(what string, rng *rand.Rand) {
+		streams++
+		x := rng.Uint64()
+		if other, ok := seen[x]; ok {
+			t.Errorf("%s is drawn like %s", what, other)
+		}
+		seen[x] = what
+	}
+	for seed := range uint64(8) {
+		p.seed = seed
+		for i := range 2 {
+			key := p.samples[i].Key()
+			for _, part := range []string{"box", "points", "mask", "clicks"} {
+				add(fmt.Sprintf("%s of %s by seed %d", part, key, seed), p.draws(i, part))
+			}
+			add(fmt.Sprintf("refinement of %s by seed %d", key, seed), graph.Stream(seed, "clicks of "+key))
 		}
 	}
-	if len(seen) != 8 {
-		t.Errorf("4 purposes of 2 samples have %d streams", len(seen))
+	if streams != 8*2*5 {
+		t.Errorf("%d streams were looked at", streams)
+	}
+}
+
+// Predictions that hang on chance were drawn otherwise before, so they have another identity than then; all others keep theirs.
+func TestOnlyDrawnPromptsChangedTheirIdentity(t *testing.T) {
+	e := newEngine(t, Config{})
+	e.Use(checked(t, "mseg 1\n"), "")
+	for prompt, drawn := range map[string]bool{
+		"box()": false, "box(jitter: 2 px .. 2 px)": false, "box(jitter: 0 px .. 2 px)": true,
+		"points(1, at: centre)": false, "points(1, at: random)": true, "points(2, at: centre)": true, "points(1, negative: 1, at: centre)": true,
+		"mask(grow: 1 px .. 1 px, coarse: 4 px)": false, "mask(grow: 0 px .. 1 px)": true, "mask(shift: 1 px .. 1 px)": true,
+		"mask(clicks: 1, at: centre)": false, "mask(clicks: 1, at: random)": true, "mask(with: box(jitter: 0 px .. 2 px))": true,
+		"points(1, at: centre) |> refine(2, at: random)": false, "points(2) |> refine(2)": true,
+	} {
+		n := expression(t, "sam_tiny(image: 32 px) |> evaluate(phantom(), prompt: "+prompt+")").(*ir.Node)
+		for _, n := range []*ir.Node{n, e.prediction(n)} {
+			if version, _, _ := e.circumstances(n); strings.Contains(version, "stream by seed") != drawn {
+				t.Errorf("%s of %s: version %q", n.Op, prompt, version)
+			}
+		}
 	}
 }
 

@@ -3,9 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -165,37 +162,6 @@ func loadReport(_ context.Context, _ *Job, a *store.Artefact) (any, error) {
 		r.Files[name] = a.Path(name)
 	}
 	return r, nil
-}
-
-// export copies a report to the output folder and returns the path of the page.
-func (e *Engine) export(n *ir.Node, r *ReportFiles) (string, error) {
-	out := e.cfg.Out
-	if out == "" {
-		out = filepath.Join(e.cfg.Dir, e.name+".out")
-	}
-	dir := filepath.Join(out, e.label(n))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	for _, name := range sorted(r.Files) {
-		if err := copyFile(r.Files[name], filepath.Join(dir, name)); err != nil {
-			return "", err
-		}
-	}
-	return filepath.Join(dir, "index.html"), nil
-}
-
-func copyFile(from, to string) error {
-	f, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(f)
-	if err != nil {
-		return err
-	}
-	return store.WriteFile(to, b)
 }
 
 func uniqueLabels(evals []evalItem) {

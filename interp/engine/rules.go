@@ -59,7 +59,7 @@ func optimizerOf(n *ir.Node, m *Model, samples int, cfg *train.Config) error {
 // rulesOf reads the optional arguments of a training; all are absent in most scripts.
 func rulesOf(n *ir.Node, cfg *train.Config) {
 	cfg.Accumulate, cfg.ClipNorm, cfg.Average = n.Int("accumulate"), n.Num("clip"), n.Num("ema")
-	cfg.Precision, cfg.Recompute = graph.Precision(n.Text("precision")), n.Flag("recompute")
+	cfg.Precision, cfg.Recompute = precisionOf(n), n.Flag("recompute")
 	if stop := n.Node("stop"); stop != nil {
 		cfg.Patience = train.Patience{Epochs: stop.Int("epochs"), Least: stop.Num("least")}
 	}

@@ -12,6 +12,7 @@ type stage struct {
 	version  int  // raised when the numbers that the implementation gives change
 	tree     bool // the taxonomy's rows are part of the identity
 	contents func(e *Engine, n *ir.Node) (string, error)
+	device   func(n *ir.Node) bool // whether it computes on the backend of the run; nil: never
 
 	value func(ctx context.Context, e *Engine, n *ir.Node) (any, error)
 	run   func(ctx context.Context, j *Job, w *store.Writer) (notes map[string]any, err error)

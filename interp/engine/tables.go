@@ -14,8 +14,8 @@ import (
 // metricColumns are the columns of an eval's metrics. Definitions stand under the first table of a page only.
 func metricColumns(s *Scores, define bool) []report.Column {
 	var out []report.Column
-	for i, spec := range s.Specs {
-		def := s.definition(spec.Name)
+	for i := range s.Specs {
+		def := s.definition(i)
 		c := report.Column{Name: s.Metrics[i], Kind: report.Interval, Digits: 3, Counted: true}
 		if define {
 			c.Doc = def.Doc

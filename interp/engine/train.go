@@ -4,129 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
-	gx "github.com/gomlx/gomlx/core/graph"
-
 	"github.com/mseg-lang/mseg/interp/store"
 	"github.com/mseg-lang/mseg/lang/ir"
-	"github.com/mseg-lang/mseg/models/experts"
 	"github.com/mseg-lang/mseg/models/weights"
-	"github.com/mseg-lang/mseg/ops/data"
 	"github.com/mseg-lang/mseg/ops/graph"
 	"github.com/mseg-lang/mseg/ops/train"
 )
 
 func init() {
 	for _, op := range []string{"train", "finetune"} {
-		register(op, stage{version: 1, tree: true, run: runTrain, load: loadTrain})
+		register(op, stage{version: 1, tree: true, device: always, run: runTrain, load: loadTrain})
 	}
-}
-
-// examples adapts prepared samples to the trainer: pixels as numbers, the tight box, the rows of the embedding tables.
-type examples struct {
-	samples []data.Sample
-	rows    [][5]int32 // modality, body part, subregion, organ, task
-	guesses [][]uint8  // answers to each that are shown as mask prompts; nil: none are
-}
-
-// examplesOf checks that samples fit a model, which sees each as a whole. The place in the script is that of the argument they came by.
-func (e *Engine) examplesOf(n *ir.Node, arg string, d *Data, m *Model) (*examples, error) {
-	x, err := e.samplesOf(n, arg, d)
-	if err != nil || m.Built == nil {
-		return x, err
-	}
-	takes := m.extent()
-	for _, s := range x.samples {
-		if s.Width != takes.width || s.Height != takes.height {
-			parts, resize := "", ""
-			if takes.square() {
-				resize = fmt.Sprintf("; write resize(%d px)", takes.width)
-			}
-			if m.Built.Config.NoPrompt && n.Op != "gates" {
-				parts = fmt.Sprintf(", or %s to see it in parts", map[bool]string{true: "inference: sliding()", false: "sampling: patches()"}[n.Op == "predict"])
-			}
-			return nil, fault(n.ArgSpan(arg), "sample %s has %d×%d px, but the model takes %d×%d%s%s", s.Key(), s.Width, s.Height, takes.width, takes.height, resize, parts)
-		}
-	}
-	return x, nil
-}
-
-// samplesOf checks that samples can be learnt from or measured, whatever their size.
-func (e *Engine) samplesOf(n *ir.Node, arg string, d *Data) (*examples, error) {
-	span := n.ArgSpan(arg)
-	if !d.Prepared {
-		return nil, fault(span, "these data are not prepared; pass them through prep(…) first")
-	}
-	if len(d.Samples) == 0 {
-		return nil, fault(span, "there is no sample in these data")
-	}
-	x := &examples{samples: d.Samples}
-	for _, s := range d.Samples {
-		if s.Mask == nil || area(s.Mask) == 0 {
-			return nil, fault(span, "sample %s has an empty mask, so there is no box to prompt with; write slices(keep: labelled)", s.Key())
-		}
-		p, err := e.place(s.Task)
-		if err != nil {
-			return nil, at(span, err)
-		}
-		x.rows = append(x.rows, [5]int32{int32(p.ModalityRow), int32(p.Rows[0]), int32(p.Rows[1]), int32(p.Rows[2]), int32(p.TaskID())})
-	}
-	return x, nil
-}
-
-// Len is the number of samples.
-func (x *examples) Len() int { return len(x.samples) }
-
-// Fill copies a sample.
-func (x *examples) Fill(i int, _ *rand.Rand, into *train.Example) error {
-	s := x.samples[i]
-	for p := range s.Width * s.Height {
-		for c := range 3 {
-			into.Image[3*p+c] = float32(s.Image[s.Channels*p+c%s.Channels])
-		}
-	}
-	copy(into.Target, s.Mask)
-	b, ok := data.BoxOf(s.Mask, s.Width)
-	if !ok {
-		return fmt.Errorf("sample %s has an empty mask", s.Key())
-	}
-	into.Box = [4]float32{float32(b.X0), float32(b.Y0), float32(b.X1), float32(b.Y1)}
-	x.describe(i, into)
-	return nil
-}
-
-// describe sets what is known of a sample beside its pixels.
-func (x *examples) describe(i int, into *train.Example) {
-	r := x.rows[i]
-	into.Modality, into.Organ = r[0], [4]int32{r[1], r[2], r[3], r[4]}
-	into.Name = x.samples[i].Key()
-	if x.guesses != nil {
-		into.Guess = x.guesses[i]
-	}
-}
-
-// owners lists patients of a set, sorted.
-func (x *examples) owners() []string {
-	var out []string
-	for _, s := range x.samples {
-		out = append(out, s.Owner())
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-func common(a, b []string) []string {
-	var out []string
-	for _, x := range a {
-		if slices.Contains(b, x) {
-			out = append(out, x)
-		}
-	}
-	return out
 }
 
 func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, error) {
@@ -157,7 +49,7 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		return nil, err
 	}
 	if text := samples.ambiguous(m); text != "" {
-		j.note("%s", text)
+		j.noteOnce("%s", text)
 	}
 	cfg, err := j.trainConfig(n, m, samples.Len())
 	if err != nil {
@@ -194,7 +86,7 @@ func runTrain(ctx context.Context, j *Job, w *store.Writer) (map[string]any, err
 		cfg.Measure = measure
 	}
 	if keep.Op == "best" && v == nil {
-		j.note("no validation data: the checkpoint of the last epoch is kept")
+		j.noteOnce("no validation data: the checkpoint of the last epoch is kept")
 	}
 	b, err := j.Backend()
 	if err != nil {
@@ -385,98 +277,4 @@ func batchOf(n *ir.Node, m *Model) (int, error) {
 		return 0, fault(n.ArgSpan("batch"), "batch: planned is the batch that nnunet decided on, and this model is no nnunet; write a number")
 	}
 	return m.Built.Config.Plan.Batch, nil
-}
-
-// validationChoice is the mask that validation measures: the one an evaluation would take. Without a trained quality head and with a loss
-// that lets each sample use another mask, only the reference can choose, as MedSegX does.
-func validationChoice(loss *ir.Node) train.Selection {
-	switch {
-	case trainsQuality(loss):
-		return train.SelectQuality
-	case contains(loss, "best_of_masks"):
-		return train.SelectOracle
-	}
-	return train.SelectFirst
-}
-
-func contains(v ir.Value, op string) bool {
-	for x := range ir.Nodes(v) {
-		if x.Op == op {
-			return true
-		}
-	}
-	return false
-}
-
-// trainsQuality says whether quality is a term of a loss.
-func trainsQuality(n *ir.Node) bool {
-	return contains(n, "quality")
-}
-
-// withoutQuality drops the quality term of the default loss.
-func withoutQuality(n *ir.Node) *ir.Node {
-	if n.Op == "+" {
-		a, b := n.Node("a"), n.Node("b")
-		if a.Op == "quality" {
-			return b
-		}
-		if b.Op == "quality" {
-			return a
-		}
-	}
-	return n
-}
-
-// lossOf lowers a loss of the language to a graph: terms outside best_of_masks are those of the first mask.
-func lossOf(n *ir.Node, cfg *experts.Config, balance float64) train.Loss {
-	masks := train.DeeplySupervised(func(s *graph.Scope, out graph.Outputs, target train.Target) *graph.Node {
-		return sampleLoss(n, s, out, target)
-	})
-	return func(s *graph.Scope, out graph.Outputs, target train.Target) *graph.Node {
-		l := masks(s, out, target)
-		if balance > 0 && cfg != nil && len(out.Gates) > 0 {
-			l = gx.Add(l, gx.MulScalar(cfg.Balance(out.Gates, target.Weights), balance))
-		}
-		return l
-	}
-}
-
-// sampleLoss gives one value per sample, (B).
-func sampleLoss(n *ir.Node, s *graph.Scope, out graph.Outputs, target train.Target) *graph.Node {
-	switch n.Op {
-	case "+":
-		return gx.Add(sampleLoss(n.Node("a"), s, out, target), sampleLoss(n.Node("b"), s, out, target))
-	case "*":
-		return gx.MulScalar(sampleLoss(n.Node("b"), s, out, target), n.Num("a"))
-	case "best_of_masks":
-		best, _ := graph.BestOfMasks(maskLoss(n.Node("loss"), s, out.Masks, target))
-		return best
-	case "quality":
-		if out.IoU == nil {
-			s.Failf("the model predicts no quality; leave quality out of the loss")
-		}
-		return graph.QualityLoss(s, out.Masks, out.IoU, target.Masks)
-	}
-	first := gx.Slice(out.Masks, gx.AxisRange(), gx.AxisRange(0, 1))
-	return gx.Reshape(maskLoss(n, s, first, target), -1)
-}
-
-// maskLoss gives one value per mask, (B,M).
-func maskLoss(n *ir.Node, s *graph.Scope, logits *graph.Node, target train.Target) *graph.Node {
-	switch n.Op {
-	case "+":
-		return gx.Add(maskLoss(n.Node("a"), s, logits, target), maskLoss(n.Node("b"), s, logits, target))
-	case "*":
-		return gx.MulScalar(maskLoss(n.Node("b"), s, logits, target), n.Num("a"))
-	case "dice":
-		return graph.DiceLoss(s, logits, target.Masks)
-	case "batch_dice":
-		return graph.BatchDiceLoss(s, logits, target.Masks, target.Weights)
-	case "bce":
-		return graph.BCELoss(s, logits, target.Masks)
-	case "fn":
-		return ownLoss(n, s, logits, target.Masks)
-	}
-	s.Failf("%s is no loss of a single mask", n.Op)
-	return nil
 }

@@ -37,11 +37,43 @@ func TestComparedEvalsMeasureAlike(t *testing.T) {
 	a, b := shown("a", "hd95", 1, 2), shown("b", "hd95", 1, 2)
 	a.scores.Metrics, b.scores.Metrics = []string{"hd95 (mm)"}, []string{"hd95 (px)"}
 	a.scores.Specs[0].Unit, b.scores.Specs[0].Unit = "mm", "px"
-	if _, _, _, err := difference(a.scores, b.scores, "hd95", 0.95); err == nil || !strings.Contains(err.Error(), "one eval measured hd95 (mm), the other hd95 (px)") {
+	if _, _, _, err := difference(a.scores, b.scores, 0, 0, 0.95); err == nil || !strings.Contains(err.Error(), "one eval measured hd95 (mm), the other hd95 (px)") {
 		t.Errorf("millimetres were compared with pixels: %v", err)
 	}
 	b.scores.Specs[0].Unit = "mm"
-	if _, _, _, err := difference(a.scores, b.scores, "hd95", 0.95); err != nil {
+	if _, _, _, err := difference(a.scores, b.scores, 0, 0, 0.95); err != nil {
 		t.Error(err)
+	}
+}
+
+// Which of two ways of a metric is compared is said by its arguments, not by the order of a list.
+func TestComparisonOfOneOfTwoWays(t *testing.T) {
+	const text = `mseg 1
+fn lost(p: mask, t: mask, weight: number = 1) -> scalar = weight * sum((1 - p) * t) / sum(t)
+data all = phantom(patients: 6, slices: 1, size: 64 px, lesions: 1) |> prep(percentile(0 % .. 100 %) |> resize(32 px))
+eval a = box_ellipse |> evaluate(all, metrics: [hd95(mm), hd95(px), lost, lost(weight: 3)])
+eval b = box_fill |> evaluate(all, metrics: [hd95(px), lost(weight: 3), lost, hd95(mm)])
+compare mm = [a, b] { metric: hd95(mm) }
+compare px = [a, b] { metric: hd95(px) }
+compare once = [a, b] { metric: lost }
+compare thrice = [a, b] { metric: lost(weight: 3) }
+`
+	var events []Event
+	e := newEngine(t, Config{Events: func(Event) {}})
+	p, _ := runAll(t, e, &events, text)
+	a, b := valueOf[*Scores](t, e, p, "a"), valueOf[*Scores](t, e, p, "b")
+	for name, columns := range map[string][2]int{"mm": {0, 3}, "px": {1, 0}, "once": {2, 2}, "thrice": {3, 1}} {
+		c := valueOf[*Comparison](t, e, p, name)
+		if c.Metric != a.Metrics[columns[0]] {
+			t.Errorf("%s is of %s, expected %s", name, c.Metric, a.Metrics[columns[0]])
+		}
+		for i, r := range a.Rows {
+			if want := r.Value(columns[0]) - b.Rows[i].Value(columns[1]); c.Pairs[0].Values[i] == nil || *c.Pairs[0].Values[i] != want {
+				t.Fatalf("%s, sample %d: %v, expected %v", name, i, c.Pairs[0].Values[i], want)
+			}
+		}
+	}
+	if x, y := valueOf[*Comparison](t, e, p, "mm").Pairs[0].Mean, valueOf[*Comparison](t, e, p, "px").Pairs[0].Mean; x == y {
+		t.Error("millimetres and pixels are the same here, so the test shows nothing")
 	}
 }

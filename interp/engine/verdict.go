@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mseg-lang/mseg/interp/report"
 	"github.com/mseg-lang/mseg/ops/metric"
@@ -29,16 +30,20 @@ func againstBaselines(groups [][]evalItem) []*verdict {
 				if m.model.Baseline != "" || b.model.Baseline == "" {
 					continue
 				}
-				field, ok := m.scores.judged()
-				if !ok {
+				judged := m.scores.judged()
+				if judged < 0 {
 					continue // no metric here says which side is better
 				}
-				d, xs, ys, err := difference(m.scores, b.scores, field, m.scores.Level)
+				same := slices.Index(b.scores.Metrics, m.scores.Metrics[judged])
+				if same < 0 {
+					continue
+				}
+				d, xs, ys, err := difference(m.scores, b.scores, judged, same, m.scores.Level)
 				if err != nil {
 					continue
 				}
 				v := &verdict{model: m, baseline: b, level: m.scores.Level, d: d}
-				v.metric = m.scores.definition(field)
+				v.metric = m.scores.definition(judged)
 				out = append(out, v)
 				p = append(p, stat.Wilcoxon{}.Test(xs, ys).P)
 			}
@@ -95,12 +100,12 @@ func shortP(p float64) string {
 	return fmt.Sprintf("%.3f", p)
 }
 
-// judged is the first metric of which a reader knows whether more of it is better.
-func (s *Scores) judged() (string, bool) {
-	for _, m := range s.Specs {
-		if s.definition(m.Name).Better != metric.Neutral {
-			return m.Name, true
+// judged is the place of the first metric of which a reader knows whether more of it is better; -1 when there is none.
+func (s *Scores) judged() int {
+	for i := range s.Specs {
+		if s.definition(i).Better != metric.Neutral {
+			return i
 		}
 	}
-	return "", false
+	return -1
 }

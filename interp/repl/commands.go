@@ -51,7 +51,7 @@ func (l *Loop) command(ctx context.Context, text string) error {
 		if name == "" || name == "help" {
 			return l.help(ctx, "")
 		}
-		s, err := l.session.explain(name)
+		s, err := l.session.explain(name, l.Input.Width())
 		if err == nil {
 			fmt.Fprint(l.Out, s)
 		}

@@ -18,6 +18,8 @@ type Editor interface {
 	Read(prompt string, complete func(text string) (start int, items []string)) (string, error)
 	// Remember adds a whole entry to what can be recalled.
 	Remember(entry string) error
+	// Width is how many characters a line on the screen has; 0 where that is not known.
+	Width() int
 	Close() error
 }
 
@@ -102,4 +104,5 @@ func goesOn(line string) bool {
 }
 
 func (*lines) Remember(string) error { return nil }
+func (*lines) Width() int            { return 0 }
 func (*lines) Close() error          { return nil }

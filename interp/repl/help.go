@@ -16,7 +16,8 @@ import (
 
 // explain is the answer to ?name: what a name of the session is, or what the reference (package doc) says about a builtin, a kind or a word, or the taxonomy
 // about a task or modality. The error suggests a near name.
-func (s session) explain(name string) (string, error) {
+// Lines are broken at width characters.
+func (s session) explain(name string, width int) (string, error) {
 	p := s.program("session")
 	for _, st := range s.statements {
 		if !slices.Contains(boundNames(st.node), name) {
@@ -25,7 +26,7 @@ func (s session) explain(name string) (string, error) {
 		if u, ok := st.node.(*syntax.Use); ok {
 			for _, e := range doc.Library(u.Library.Text) {
 				if e.Name == name {
-					return plain(e.String()), nil
+					return plain(e.String(), width), nil
 				}
 			}
 		}
@@ -76,7 +77,7 @@ func (s session) explain(name string) (string, error) {
 		}
 		return "", fmt.Errorf("nothing is known of %q; :list shows what is bound, tab completes names", name)
 	}
-	return plain(strings.Join(parts, "\n")), nil
+	return plain(strings.Join(parts, "\n"), width), nil
 }
 
 // aboutWord finds a word in the sets that parameters take, and says which take it.
@@ -115,13 +116,17 @@ func wordSets(t types.Type) []string {
 	return out
 }
 
-// maxLine is how many characters a line of an explanation has at most.
+// maxLine is how many characters a line of an explanation has at most where no screen says how wide it is.
 const maxLine = 96
 
 var emphasis = regexp.MustCompile(`^\*([^*]+)\*`)
 
 // plain is the Markdown of package doc as a terminal shows it: code without its quotes, paragraphs broken into lines, those of a list item indented below it.
-func plain(markdown string) string {
+// A line has at most width characters, unless a single word has more; 0 is a width that is not known.
+func plain(markdown string, width int) string {
+	if width <= 0 {
+		width = maxLine
+	}
 	var out strings.Builder
 	code := false
 	for line := range strings.Lines(markdown) {
@@ -139,14 +144,22 @@ func plain(markdown string) string {
 		if strings.HasPrefix(line, "- ") {
 			line, indent = "  "+line, "    "
 		}
-		for len([]rune(line)) > maxLine {
+		for len([]rune(line)) > width {
 			r := []rune(line)
-			i := maxLine
-			for i > len(indent) && r[i] != ' ' {
+			start := slices.IndexFunc(r, func(c rune) bool { return c != ' ' })
+			if strings.HasPrefix(line, "  - ") {
+				start += 2
+			}
+			i := width
+			for i > start && r[i] != ' ' {
 				i--
 			}
-			if strings.TrimSpace(string(r[:i])) == "" || i == len(indent) {
-				break // a single long word
+			if i <= start { // a word that is longer than the line
+				for i = start; i < len(r) && r[i] != ' '; i++ {
+				}
+				if i == len(r) {
+					break
+				}
 			}
 			out.WriteString(string(r[:i]) + "\n")
 			line = indent + string(r[i+1:])

@@ -166,6 +166,7 @@ type script1 struct {
 	entries    []string
 	remembered []string
 	before     func(i int)
+	width      int
 	i          int
 }
 
@@ -183,6 +184,7 @@ func (s *script1) Read(string, func(string) (int, []string)) (string, error) {
 	return "", ErrInterrupt
 }
 func (s *script1) Remember(e string) error { s.remembered = append(s.remembered, e); return nil }
+func (s *script1) Width() int              { return s.width }
 func (s *script1) Close() error            { return nil }
 
 func TestInterruptedInputIsForgotten(t *testing.T) {
@@ -282,6 +284,40 @@ func TestLoadedScriptWithMistakes(t *testing.T) {
 	got := typeIn(t, dir, ":load "+path+"\nn\n")
 	if got.failed != 2 || !strings.Contains(got.err, "MSEG-0008") || !strings.Contains(got.err, "s.mseg:2:1") {
 		t.Errorf("%d failed\n%s", got.failed, got.err)
+	}
+}
+
+// Explanations are as wide as the screen, and say the same at every width.
+func TestExplanationsAreAsWideAsTheScreen(t *testing.T) {
+	answer := func(width int) string {
+		var out, errs strings.Builder
+		in := &script1{entries: []string{"?train", "?evaluate", "?axial", "?CT_Liver"}, width: width}
+		if failed, err := Run(context.Background(), Config{Engine: engine.Config{Dir: t.TempDir()}, Input: in, Out: &out, Err: &errs}); err != nil || failed > 0 {
+			t.Fatal(err, errs.String())
+		}
+		return out.String()
+	}
+	widest := func(text string) int { // of the lines that have a place to be broken at; examples are shown as they are written
+		n := 0
+		for line := range strings.Lines(text) {
+			if line = strings.TrimRight(line, "\n"); strings.Contains(strings.TrimLeft(line, " -"), " ") && !strings.Contains(line, "|>") {
+				n = max(n, len([]rune(line)))
+			}
+		}
+		return n
+	}
+	unbroken := strings.Join(strings.Fields(answer(10000)), " ")
+	if n := widest(answer(10000)); n <= maxLine {
+		t.Fatalf("the widest line has %d characters, so nothing is shown", n)
+	}
+	for width, most := range map[int]int{0: maxLine, 40: 40, 72: 72, 140: 140} {
+		got := answer(width)
+		if n := widest(got); n > most || n < most*3/4 {
+			t.Errorf("at %d, the widest line has %d characters", width, n)
+		}
+		if words := strings.Join(strings.Fields(got), " "); words != unbroken {
+			t.Errorf("at %d, other words are told", width)
+		}
 	}
 }
 

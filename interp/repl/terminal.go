@@ -94,6 +94,9 @@ func (t *terminal) Remember(entry string) error {
 	return err
 }
 
+// Width is asked anew each time: the window may have been resized.
+func (t *terminal) Width() int { return max(0, t.rl.Config.FuncGetWidth()) }
+
 // Close may be called while Read waits: Read then ends with io.EOF.
 func (t *terminal) Close() error {
 	return errors.Join(t.keys.Close(), t.rl.Close())
@@ -146,7 +149,7 @@ func (t *terminal) Do(line []rune, pos int) ([][]rune, int) {
 		out = append(out, []rune(strings.TrimPrefix(s, prefix)))
 		widest = max(widest, len([]rune(s)))
 	}
-	width := t.rl.Config.FuncGetWidth()
+	width := t.Width()
 	if len(items) > 1 && commonPrefix(items) == prefix && (len(items) > maxMenu || widest+2 > width) {
 		fmt.Fprint(t.rl.Stdout(), inColumns(items, widest+2, width))
 		return nil, 0

@@ -144,6 +144,29 @@ func TestTerminal(t *testing.T) {
 	s.wait("2\r\n")
 	s.ready()
 
+	// What is explained fits the window, also after it was resized.
+	for _, cols := range []uint16{44, 100} {
+		if err := pty.Setsize(s.f, &pty.Winsize{Rows: 30, Cols: cols}); err != nil {
+			t.Fatal(err)
+		}
+		s.typed("?sliding\r")
+		s.wait(pasteOff)
+		from := s.read
+		s.wait(pasteOn)
+		s.mu.Lock()
+		widest := 0
+		for line := range strings.Lines(s.text[from : s.read-len(pasteOn)]) {
+			if line = strings.TrimRight(line, "\r\n"); !strings.Contains(line, "sliding(") { // code is shown as it is written
+				widest = max(widest, len([]rune(line)))
+			}
+		}
+		s.mu.Unlock()
+		if widest > int(cols) || widest < int(cols)-20 {
+			t.Errorf("in a window of %d columns the longest line has %d", cols, widest)
+		}
+		s.wait(prompt)
+	}
+
 	// Ctrl-C clears what is typed, also behind an open bracket and with a menu of completions open.
 	s.typed("[1,\r")
 	s.wait(morePrompt)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -44,8 +43,8 @@ const retries = 20
 
 // Run watches until the context ends or q is typed. The error is about the watch itself or the store of results, never about the script.
 func Run(ctx context.Context, cfg Config) (err error) {
-	if _, err := os.Stat(cfg.Script); err != nil {
-		return fmt.Errorf("cannot read the script: %w", err)
+	if err := script.Exists(cfg.Script); err != nil {
+		return err
 	}
 	w := &watcher{Config: cfg, name: filepath.Base(cfg.Script)}
 	w.Engine.Events = func(e engine.Event) {

@@ -77,7 +77,7 @@ func init() {
 		Doc: "Compares evals of the same samples pair by pair: difference of means with confidence interval and p value. The first eval is compared with each other one.",
 		Params: []Param{
 			piped("evals", "list<eval>", "two or more evals of the same data"),
-			p("metric", "word<compared metric> | metric", "dice", "what is compared: a metric of the evals, by its name"),
+			p("metric", "word<compared metric> | metric", "dice", "what is compared: a metric of the evals, by its name, or with its arguments where they hold it in several ways: hd95(px)"),
 			p("test", "word<paired test>", "wilcoxon", "test of the differences"),
 			p("correct", "word<correction>", "holm", "correction for several comparisons"),
 			p("ci", "number<%>", "95 %", "confidence level").within(50, 99.9),

@@ -1,6 +1,6 @@
 package builtin
 
-// What the bodies of tensor fns are made of. Their types are found by the checker (lang/check/tensor.go) and their graphs by the engine (interp/engine/lower.go); a test
+// What the bodies of tensor fns are made of. Their types are found by the checker (lang/check/tensor.go) and their graphs by the engine (interp/engine/primitives.go); a test
 // demands both for every entry. Examples stand in the body of `fn example(x: features, y: features) -> tensor`.
 func init() {
 	registerWords(Words{Name: "tensor axis", Doc: "an axis of a tensor", Items: []string{"height", "width", "channel"}})

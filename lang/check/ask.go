@@ -15,8 +15,7 @@ type Scope struct{ c *checker }
 
 // NewScope makes the scope of a script, which may have mistakes.
 func NewScope(s *syntax.Script) *Scope {
-	c := &checker{symbols: map[string]*symbol{}}
-	c.tree = c.loadDefaultTree()
+	c := newChecker()
 	c.declare(s)
 	c.collectTaxonomies(s)
 	return &Scope{c}
@@ -75,8 +74,7 @@ func (s *Scope) ReadType(name string) types.Type {
 
 // LibraryNames lists what a library of the standard library offers, sorted; nil when there is no such library.
 func LibraryNames(name string) []string {
-	c := &checker{symbols: map[string]*symbol{}}
-	c.tree = c.loadDefaultTree()
+	c := newChecker()
 	if lib := c.library(name); lib != nil {
 		return sortedKeys(lib.symbols)
 	}

@@ -29,7 +29,7 @@ func (c *checker) spend(n int, at source.Span) bool {
 
 // weigh charges for the items of a list within lists: two copies of a list in a list in a list … are few characters and much memory.
 func (c *checker) weigh(l ir.List, at source.Span) bool {
-	if _, nested := any(first(l)).(ir.List); !nested {
+	if _, nested := first(l).(ir.List); !nested {
 		return true
 	}
 	for _, x := range l.Items {

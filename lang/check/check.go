@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 
 	"github.com/mseg-lang/mseg/lang/builtin"
@@ -24,7 +23,6 @@ import (
 	"github.com/mseg-lang/mseg/lang/syntax"
 	"github.com/mseg-lang/mseg/lang/taxonomy"
 	"github.com/mseg-lang/mseg/lang/types"
-	"github.com/mseg-lang/mseg/stdlib"
 )
 
 // Options change what a script means from outside.
@@ -35,8 +33,8 @@ type Options struct {
 
 // Script checks a parsed script. The program is complete only when the list has no errors.
 func Script(s *syntax.Script, opt Options) (*ir.Program, diag.List) {
-	c := &checker{symbols: map[string]*symbol{}, opt: opt, rec: opt.Record}
-	c.tree = c.loadDefaultTree()
+	c := newChecker()
+	c.opt, c.rec = opt, opt.Record
 	c.declare(s)
 	c.collectTaxonomies(s)
 	prog := &ir.Program{Name: s.File.Name}
@@ -88,6 +86,9 @@ type checker struct {
 	hasher    *ir.Hasher
 	rec       *Record
 }
+
+// newChecker is one that knows no name yet, and MedSegDB's tree.
+func newChecker() *checker { return &checker{symbols: map[string]*symbol{}, tree: defaultTree()} }
 
 // symbol is a name bound at the top level.
 type symbol struct {
@@ -170,7 +171,7 @@ func (c *checker) declare(s *syntax.Script) {
 				d := c.diags.Add(diag.UnknownKind, st.Kind.Where, "%q is no kind of value", st.Kind.Text)
 				d.Help = suggestion(st.Kind.Text, append(slices.Clone(syntax.Kinds), syntax.Heads...))
 				if d.Help == "" {
-					d.Help = "kinds are data prep split taxonomy experts model eval compare report"
+					d.Help = "kinds are " + strings.Join(syntax.Kinds, ", ")
 				}
 			}
 			enter(st.Name, st)
@@ -178,81 +179,6 @@ func (c *checker) declare(s *syntax.Script) {
 			c.use(st, enter)
 		}
 	}
-}
-
-// use enters the names of a library. Libraries are scripts; their bindings are evaluated in their own checker.
-func (c *checker) use(st *syntax.Use, enter func(syntax.Name, syntax.Statement)) {
-	lib := c.library(st.Library.Text)
-	if lib == nil {
-		d := c.diags.Add(diag.UnknownLibrary, st.Library.Where, "there is no library %q", st.Library.Text)
-		d.Help = suggestion(st.Library.Text, stdlib.Names())
-		if d.Help == "" {
-			d.Help = fmt.Sprintf("libraries are %v", stdlib.Names())
-		}
-		for _, n := range st.Names { // so that uses are not reported as well
-			enter(n, nil)
-			if s := c.symbols[n.Text]; s != nil && s.where == n.Where {
-				s.value = unknown
-			}
-		}
-		return
-	}
-	names := st.Names
-	if len(names) == 0 {
-		for _, n := range sortedKeys(lib.symbols) {
-			names = append(names, syntax.Name{At: st.Library.At, Text: n})
-		}
-	}
-	for _, n := range names {
-		sym, ok := lib.symbols[n.Text]
-		if !ok {
-			d := c.diags.Add(diag.UnknownName, n.Where, "library %s has no %q", st.Library.Text, n.Text)
-			d.Help = suggestion(n.Text, sortedKeys(lib.symbols))
-			if d.Help == "" {
-				d.Help = fmt.Sprintf("it has %v", sortedKeys(lib.symbols))
-			}
-			enter(n, nil)
-			if s := c.symbols[n.Text]; s != nil && s.where == n.Where {
-				s.value = unknown
-			}
-			continue
-		}
-		enter(n, sym.stmt)
-		if n.Where != st.Library.Where {
-			c.rec.defined(n.Where, n.Text, sym.where)
-		}
-		if s := c.symbols[n.Text]; s != nil && s.where == n.Where {
-			if fn, ok := sym.stmt.(*syntax.Fn); ok {
-				s.stmt, s.home = fn, lib
-			} else {
-				s.value, s.stmt = lib.symbol(sym), nil
-			}
-		}
-	}
-}
-
-func (c *checker) library(name string) *checker {
-	if l, ok := c.libraries[name]; ok {
-		return l
-	}
-	if name == defaultLibrary {
-		return medsegdb()
-	}
-	text, ok := stdlib.Text(name)
-	if !ok {
-		return nil
-	}
-	s, diags := syntax.Parse(source.New(name+".mseg", text), false)
-	lib := &checker{symbols: map[string]*symbol{}, tree: c.tree, diags: diags}
-	if lib.tree == nil {
-		lib.tree = &taxonomy.Tree{}
-	}
-	lib.declare(s)
-	if c.libraries == nil {
-		c.libraries = map[string]*checker{}
-	}
-	c.libraries[name] = lib
-	return lib
 }
 
 // symbol evaluates a top-level name once.
@@ -336,153 +262,6 @@ func (c *checker) constructor(st *syntax.Binding) syntax.Expr {
 	return st.Value
 }
 
-func (c *checker) param(st *syntax.Param) ir.Value {
-	if st.Default == nil {
-		return unknown
-	}
-	want := types.Any
-	if st.Type != nil {
-		want = c.typeOf(st.Type)
-	}
-	e := st.Default
-	if text, ok := c.opt.Set[st.Name.Text]; ok {
-		if x := c.expression("--set "+st.Name.Text, text); x != nil {
-			e = x
-		}
-	}
-	v := c.value(e, want, nil)
-	v = c.demand(v, want, e.Span(), fmt.Sprintf("param %s", st.Name.Text))
-	if st.Limits != nil && !isUnknown(v) {
-		c.limits(st, v, e.Span())
-	}
-	return v
-}
-
-// expression parses a text from outside the script.
-func (c *checker) expression(name, text string) syntax.Expr {
-	s, diags := syntax.Parse(source.New(name, text), true)
-	c.diags = append(c.diags, diags...)
-	if len(s.Statements) == 1 {
-		if b, ok := s.Statements[0].(*syntax.Bare); ok {
-			return b.Value
-		}
-	}
-	if len(diags) == 0 {
-		c.diags.Add(diag.UnexpectedToken, source.Span{File: s.File, Start: 0, End: len(s.File.Text)}, "found %s, expected one value", describeEntry(text))
-	}
-	return nil
-}
-
-func (c *checker) limits(st *syntax.Param, v ir.Value, at source.Span) {
-	limits := c.value(st.Limits, types.Any, nil)
-	fail := func(what string) {
-		d := c.diags.Add(diag.OutOfRange, at, "param %s is %s, expected %s", st.Name.Text, show(v), what)
-		d.Related = []diag.Related{{Span: st.Limits.Span(), Message: "limits are declared here"}}
-	}
-	switch l := limits.(type) {
-	case ir.Range:
-		n, ok := v.(ir.Number)
-		if !ok {
-			c.diags.Add(diag.WrongType, st.Limits.Span(), "a range limits numbers, but %s is %s", st.Name.Text, article(v.Type()))
-			return
-		}
-		x, fits := types.Convert(n.V, n.Unit, l.Unit)
-		if !fits || x < l.Lo || x > l.Hi {
-			fail(show(l))
-		}
-	case ir.List:
-		h := ir.NewHasher(nil)
-		if !slices.ContainsFunc(l.Items, func(i ir.Value) bool { return h.Hash(i) == h.Hash(v) }) {
-			fail("one of " + show(l))
-		}
-	case ir.Unknown:
-	default:
-		c.diags.Add(diag.WrongType, st.Limits.Span(), "limits are a range (1..500) or a list, not %s", article(limits.Type()))
-	}
-}
-
-var typeNames = append([]string{"number", "int", "string", "bool", "path", "loss", "metric", "prompt", "optimizer", "gate", "expert", "augment", "block", "schedule", "keep", "stop", "sampling", "inference"}, append(tensorNames(), types.Kinds...)...)
-
-func tensorNames() []string {
-	var out []string
-	for _, t := range types.TensorNames {
-		out = append(out, t.Name)
-	}
-	return out
-}
-
-// typeOf reads a type as written in a param or fn.
-func (c *checker) typeOf(t *syntax.TypeExpr) types.Type {
-	if t.Name.Text == "list" {
-		if t.Of == nil {
-			return types.ListOf(types.Any)
-		}
-		return types.ListOf(c.typeOf(t.Of))
-	}
-	if t.Of != nil {
-		c.diags.Add(diag.UnknownType, t.Of.Where, "%s takes no type in parentheses; only list does", t.Name.Text)
-	}
-	switch t.Name.Text {
-	case "number": // any unit: the place of use decides
-		return types.AnyNumber
-	case "int":
-		return types.Type{Base: "number", Int: true}
-	}
-	if tensor, ok := types.TensorNamed(t.Name.Text); ok {
-		return tensor
-	}
-	if slices.Contains(typeNames, t.Name.Text) {
-		return types.Of(t.Name.Text)
-	}
-	d := c.diags.Add(diag.UnknownType, t.Where, "there is no type %q", t.Name.Text)
-	d.Help = suggestion(t.Name.Text, append(slices.Clone(typeNames), "list"))
-	if d.Help == "" {
-		d.Help = fmt.Sprintf("types are %v and list(type)", typeNames)
-	}
-	return types.Any
-}
-
-// checkFn checks a body with unknown arguments of the declared types.
-func (c *checker) checkFn(st *syntax.Fn) {
-	if st.Body == nil {
-		return
-	}
-	var env *scope
-	seen := map[string]bool{}
-	for i, p := range st.Params {
-		if seen[p.Name.Text] {
-			c.diags.Add(diag.DuplicateName, p.Name.Where, "parameter %q is declared twice", p.Name.Text)
-		}
-		seen[p.Name.Text] = true
-		t := types.Any
-		if p.Type != nil {
-			t = c.typeOf(p.Type)
-		} else {
-			d := c.diags.Add(diag.UnknownType, p.Name.Where, "parameter %q has no type", p.Name.Text)
-			d.Help = fmt.Sprintf("write `%s: model`, `%s: number` …", p.Name.Text, p.Name.Text)
-		}
-		if p.Default != nil {
-			c.demand(c.value(p.Default, t, nil), t, p.Default.Span(), "parameter "+p.Name.Text)
-		}
-		env = &scope{name: p.Name.Text, value: leaf(i, t), outer: env, where: p.Name.Where, maybe: p.Optional}
-	}
-	want := types.Any
-	if st.Returns != nil {
-		want = c.typeOf(st.Returns)
-	} else if overTensors(st) {
-		want = types.AnyTensor
-	}
-	c.calls = append(c.calls, st)
-	v := c.value(st.Body, want, env)
-	c.calls = c.calls[:len(c.calls)-1]
-	if !isUnknown(v) && !v.Type().Fits(want) {
-		d := c.diags.Add(diag.WrongReturn, st.Body.Span(), "fn %s gives %s, but declares %s", st.Name.Text, article(v.Type()), article(want))
-		if st.Returns != nil {
-			d.Related = []diag.Related{{Span: st.Returns.Where, Message: "declared here"}}
-		}
-	}
-}
-
 func sortedKeys[V any](m map[string]V) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {
@@ -497,11 +276,4 @@ func suggestion(name string, candidates []string) string {
 		return "did you mean " + s + "?"
 	}
 	return ""
-}
-
-func describeEntry(text string) string {
-	if strings.TrimSpace(text) == "" {
-		return "nothing"
-	}
-	return strconv.Quote(text)
 }

@@ -9,8 +9,7 @@ import (
 
 // A default is written in the registry as it would be in a script; it must check there, within its own limits, like any argument.
 func TestEveryDefaultChecks(t *testing.T) {
-	c := &checker{symbols: map[string]*symbol{}}
-	c.tree = c.loadDefaultTree()
+	c := newChecker()
 	for _, b := range builtin.All() {
 		for i := range b.Params {
 			p := &b.Params[i]

@@ -13,6 +13,9 @@ import (
 
 // domain checks what concerns several arguments of one call.
 func (c *checker) domain(n *ir.Node) {
+	if n.T.Base == "prep" {
+		c.repeatedStep(n)
+	}
 	switch n.Op {
 	case "volumes":
 		mod := n.Text("modality")
@@ -55,6 +58,9 @@ func (c *checker) domain(n *ir.Node) {
 		if l, ok := n.Arg("evals").(ir.List); ok && len(l.Items) < 2 {
 			c.diags.Add(diag.MissingArgument, n.ArgSpan("evals"), "compare needs two or more evals, found %d", len(l.Items))
 		}
+		c.comparedMetric(n)
+	case "evaluate":
+		c.repeatedMetric(n)
 	case "points", "mask", "refine":
 		c.prompt(n)
 	case "train", "finetune":
@@ -81,6 +87,26 @@ func (c *checker) domain(n *ir.Node) {
 		if e := n.Num("epochs"); e != math.Trunc(e) {
 			c.diags.Add(diag.WrongType, n.ArgSpan("epochs"), "patience of %g epochs: validation is measured at the end of an epoch, so the number must be whole", e)
 		}
+	}
+}
+
+// repeatedStep refuses what two steps of one preparation would set, before data are read for it. A fn of the script may stand twice.
+func (c *checker) repeatedStep(n *ir.Node) {
+	intensities := func(op string) bool { return op == "window" || op == "percentile" }
+	for s := n.Node("after"); s != nil && n.Op != "fn"; s = s.Node("after") {
+		what := ""
+		switch {
+		case s.Op == n.Op:
+			what = fmt.Sprintf("%s stands twice in one prep", n.Op)
+		case intensities(s.Op) && intensities(n.Op):
+			what = fmt.Sprintf("%s and %s both set the intensities", s.Op, n.Op)
+		default:
+			continue
+		}
+		d := c.diags.Add(diag.DuplicateArgument, n.Span, "%s", what)
+		d.Help = "leave one of them out"
+		d.Related = []diag.Related{{Span: s.Span, Message: "the other one"}}
+		return
 	}
 }
 

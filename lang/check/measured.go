@@ -47,7 +47,7 @@ func quantityOf(v ir.Value) quantity {
 	return quantity{}
 }
 
-// measuredIn is the unit of a measure: that which the metric of its eval, or of the first eval of a comparison, was asked in.
+// measuredIn is the unit of a measure: that which the metric of its eval, or of the evals of a comparison, was asked in.
 func measuredIn(measure *ir.Node) quantity {
 	for measure.Op == "index" && measure.Node("of") != nil {
 		measure = measure.Node("of")
@@ -56,22 +56,23 @@ func measuredIn(measure *ir.Node) quantity {
 	if measure.Op != "select" || of == nil {
 		return quantity{}
 	}
+	var metric ir.Value = ir.Word{Text: measure.Text("field")}
 	if of.Op == "compare" {
 		evals := ir.Outermost(of.Arg("evals"))
 		if len(evals) == 0 {
 			return quantity{}
 		}
-		of = evals[0]
+		of, metric = evals[0], of.Arg("metric")
 	}
-	metrics := of.Items("metrics")
-	i := slices.IndexFunc(metrics, func(m ir.Value) bool {
-		n, ok := m.(*ir.Node)
-		return ok && n.Op == measure.Text("field")
-	})
-	if of.Op != "evaluate" || i < 0 {
+	found := Meant(of, metric)
+	if len(found) != 1 {
 		return quantity{}
 	}
-	unit, _ := metrics[i].(*ir.Node).Arg("unit").(ir.Word)
+	m := of.Items("metrics")[found[0]].(*ir.Node)
+	if m.Op == "fn" { // the unit of a formula is not known
+		return quantity{}
+	}
+	unit, _ := m.Arg("unit").(ir.Word)
 	return quantity{unit: unit.Text, known: true}
 }
 

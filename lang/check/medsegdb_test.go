@@ -12,7 +12,7 @@ import (
 	"github.com/mseg-lang/mseg/lang/taxonomy"
 )
 
-func defaultTree(t *testing.T) *taxonomy.Tree {
+func publishedTree(t *testing.T) *taxonomy.Tree {
 	t.Helper()
 	s, diags := syntax.Parse(source.New("empty.mseg", "mseg 1\n"), false)
 	p, more := Script(s, Options{})
@@ -24,7 +24,7 @@ func defaultTree(t *testing.T) *taxonomy.Tree {
 }
 
 func TestMedSegDBTreeHasItsLevels(t *testing.T) {
-	tree := defaultTree(t)
+	tree := publishedTree(t)
 	for what, n := range map[string][2]int{
 		"body parts": {len(tree.BodyParts), 5}, "subregions": {len(tree.Subregions), 12}, "organs": {len(tree.Organs), 39},
 		"tasks": {len(tree.Tasks), 111}, "rows": {tree.Rows(), 111}, "modalities": {len(tree.Modalities), 10},
@@ -36,7 +36,7 @@ func TestMedSegDBTreeHasItsLevels(t *testing.T) {
 }
 
 func TestTasksUnderEverySpelling(t *testing.T) {
-	tree := defaultTree(t)
+	tree := publishedTree(t)
 	for task, want := range map[string]struct {
 		modality string
 		rows     [5]int // modality, body part, subregion, organ, task
@@ -86,7 +86,7 @@ func TestTreeEqualsThePublishedOne(t *testing.T) {
 	if err := json.Unmarshal(b, &want); err != nil {
 		t.Fatal(err)
 	}
-	tree := defaultTree(t)
+	tree := publishedTree(t)
 	renamed := map[string]string{"head&neck": "head_neck", "body": "torso", "cranium&face": "cranium_face"}
 	name := func(n node) string {
 		if r, ok := renamed[n.Name]; ok {

@@ -2,6 +2,8 @@ package check
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
@@ -104,30 +106,12 @@ func (c *checker) binary(e *syntax.Binary, want types.Type, env *scope) ir.Value
 		} else if e.Op == "+" {
 			return ir.Unknown{T: types.String}
 		}
-	case e.Op == "in" && kb == "list":
-		if l, ok := b.(ir.List); ok {
-			if !c.spend(len(l.Items), e.Where) {
-				return unknown
-			}
-			h := ir.NewHasher(nil)
-			for _, x := range l.Items {
-				if h.Hash(x) == h.Hash(a) {
-					return ir.Bool{B: true}
-				}
-			}
-			return ir.Bool{B: false}
-		}
-		return ir.Unknown{T: types.Bool}
+	case e.Op == "in" && kb == "list" && ka != "measure":
+		return c.inList(e, a, b)
 	case e.Op == "in" && kb == "range" && ka == "number":
-		n, okN := a.(ir.Number)
-		r, okR := b.(ir.Range)
-		if okN && okR {
-			if x, ok := types.Convert(n.V, n.Unit, r.Unit); ok {
-				return ir.Bool{B: x >= r.Lo && x <= r.Hi}
-			}
-		}
+		return c.inRange(e, a, b)
 	}
-	if ka == "measure" && kb == "number" || kb == "measure" && ka == "number" {
+	if ka == "measure" && slices.Contains([]string{"number", "range", "list"}, kb) || kb == "measure" && ka == "number" {
 		d := c.diags.Add(diag.BadOperands, e.Where, "a measure has many numbers; say which: .mean, .median, .low …")
 		if ka == "measure" {
 			d.Help = fmt.Sprintf("write %s.mean %s %s", e.Left.Span().Text(), e.Op, e.Right.Span().Text())
@@ -214,17 +198,17 @@ func (c *checker) arithmetic(e *syntax.Binary, a, b ir.Value) ir.Value {
 		if unit == "" {
 			unit = y.Unit
 		}
-		return ir.Number{V: x.V * y.V, Unit: unit}
+		return c.finite(e, ir.Number{V: x.V * y.V, Unit: unit})
 	case "/":
 		if y.V == 0 {
 			c.diags.Add(diag.DivisionByZero, e.Where, "division by zero")
 			return unknown
 		}
 		if y.Unit == "" {
-			return ir.Number{V: x.V / y.V, Unit: unit}
+			return c.finite(e, ir.Number{V: x.V / y.V, Unit: unit})
 		}
 		if v, ok := types.Convert(y.V, y.Unit, x.Unit); ok {
-			return ir.Number{V: x.V / v}
+			return c.finite(e, ir.Number{V: x.V / v})
 		}
 		c.diags.Add(diag.WrongUnit, e.Where, "%s divided by %s has no unit here", show(a), show(b))
 		return unknown
@@ -242,9 +226,9 @@ func (c *checker) arithmetic(e *syntax.Binary, a, b ir.Value) ir.Value {
 	}
 	switch e.Op {
 	case "+":
-		return ir.Number{V: x.V + yv, Unit: unit}
+		return c.finite(e, ir.Number{V: x.V + yv, Unit: unit})
 	case "-":
-		return ir.Number{V: x.V - yv, Unit: unit}
+		return c.finite(e, ir.Number{V: x.V - yv, Unit: unit})
 	case "==":
 		return ir.Bool{B: x.V == yv}
 	case "!=":
@@ -257,6 +241,15 @@ func (c *checker) arithmetic(e *syntax.Binary, a, b ir.Value) ir.Value {
 		return ir.Bool{B: x.V > yv}
 	}
 	return ir.Bool{B: x.V >= yv}
+}
+
+// finite refuses a number that is too large to be written: nothing in an experiment is.
+func (c *checker) finite(e *syntax.Binary, n ir.Number) ir.Value {
+	if math.IsInf(n.V, 0) || math.IsNaN(n.V) {
+		c.diags.Add(diag.OutOfRange, e.Where, "the result is out of range; numbers reach up to about 1.8e308")
+		return unknown
+	}
+	return n
 }
 
 func (c *checker) logic(e *syntax.Binary, a, b ir.Value) ir.Value {

@@ -22,6 +22,12 @@ var fieldTypes = map[string]types.Type{
 	"area":      types.Parse("number<px>"),
 }
 
+// setsOf says what a field may be in, beside a list of what it may be compared with.
+var setsOf = map[string][]types.Type{
+	"task": {types.Path}, "organ": {types.Path}, "subregion": {types.Path}, "body_part": {types.Path},
+	"slice": {types.Parse("range")}, "area": {types.Parse("range<px>")},
+}
+
 // predicate reads a condition over the fields of a case.
 func (c *checker) predicate(e syntax.Expr, env *scope) ir.Value {
 	if p := c.pred(e, env); p != nil {
@@ -85,26 +91,18 @@ func (c *checker) comparison(e *syntax.Binary, env *scope) *ir.Pred {
 		}
 	}
 	if op == "in" {
-		one := want
-		alternatives := append([]types.Type{types.ListOf(one), types.Path}, types.Type{Base: "range", Units: []string{"*"}})
-		v := c.value(other, types.Type{Or: alternatives}, env)
+		if r, ok := other.(*syntax.Ref); ok && c.singleWord(want, r.Text, env) {
+			d := c.diags.Add(diag.WrongType, other.Span(), "what follows `%s in` is a list, found %s alone", name, r.Text)
+			d.Help = "write [" + r.Text + "], or " + name + " == " + r.Text
+			d.Fixes = []diag.Fix{{Message: "make it a list", Span: other.Span(), Replacement: "[" + r.Text + "]", Safe: true}}
+			return nil
+		}
+		among := types.Type{Or: append([]types.Type{types.ListOf(want)}, setsOf[name]...)}
+		v := c.demand(c.value(other, among, env), among, other.Span(), "what follows `"+name+" in`")
 		if isUnknown(v) {
 			return nil
 		}
-		switch v.Type().Base {
-		case "list":
-			return &ir.Pred{Op: op, Field: name, Value: v}
-		case "path":
-			if name == "task" || name == "organ" || name == "subregion" || name == "body_part" {
-				return &ir.Pred{Op: op, Field: name, Value: v}
-			}
-		case "range":
-			if name == "slice" || name == "area" {
-				return &ir.Pred{Op: op, Field: name, Value: v}
-			}
-		}
-		c.diags.Add(diag.WrongType, other.Span(), "%s in … expects a list%s, found %s", name, map[bool]string{true: ", a path", false: ""}[name == "task" || name == "organ"], article(v.Type()))
-		return nil
+		return &ir.Pred{Op: op, Field: name, Value: v}
 	}
 	v := c.demand(c.value(other, want, env), want, other.Span(), "what "+name+" is compared with")
 	if isUnknown(v) {
@@ -115,6 +113,24 @@ func (c *checker) comparison(e *syntax.Binary, env *scope) *ir.Pred {
 		return nil
 	}
 	return &ir.Pred{Op: op, Field: name, Value: v}
+}
+
+// singleWord says whether a name that the script does not bind is a task or modality that a place takes.
+func (c *checker) singleWord(want types.Type, name string, env *scope) bool {
+	if _, bound := c.symbols[name]; bound {
+		return false
+	}
+	if _, local := env.lookup(name); local {
+		return false
+	}
+	for _, set := range wordSets(want) {
+		_, isTask := c.tree.Lookup(name)
+		_, _, isModality := c.tree.Modality(name)
+		if set == "task" && isTask || set == "modality" && isModality {
+			return true
+		}
+	}
+	return false
 }
 
 func caseField(e syntax.Expr) (string, bool) {

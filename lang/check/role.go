@@ -230,7 +230,7 @@ func (c *checker) ownMetric(e *syntax.Field, of ir.Value) ir.Value {
 	case found == 0:
 		return nil
 	case found > 1:
-		d := c.diags.Add(diag.UnknownField, e.Name.Where, "this eval measures %s in %d ways", e.Name.Text, found)
+		d := c.diags.Add(diag.AmbiguousName, e.Name.Where, "this eval measures %s in %d ways", e.Name.Text, found)
 		d.Help = "write a fn for each: fn mine(p: mask, t: mask) -> scalar = " + e.Name.Text + "(p, t, …)"
 		return unknown
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"strings"
 
+	"github.com/mseg-lang/mseg/lang/builtin"
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
 	"github.com/mseg-lang/mseg/lang/source"
@@ -101,8 +102,8 @@ func (c *checker) start(own string, v ir.Value, at source.Span, targets map[stri
 	case !c.sameBlock(from, x):
 		d := c.diags.Add(diag.WrongType, x.ArgSpan("init"), "the expert of %s and this one differ in their block", path)
 		d.Help = "values are copied only between experts of one form"
-	case x.Arg("block") == nil && width(from) != x.Int("bottleneck"):
-		d := c.diags.Add(diag.OutOfRange, x.ArgSpan("init"), "the expert of %s has a bottleneck of %d, this one of %d", path, width(from), x.Int("bottleneck"))
+	case x.Arg("block") == nil && c.width(from) != x.Int("bottleneck"):
+		d := c.diags.Add(diag.OutOfRange, x.ArgSpan("init"), "the expert of %s has a bottleneck of %d, this one of %d", path, c.width(from), x.Int("bottleneck"))
 		d.Help = "values are copied only between experts of one bottleneck"
 	default:
 		for seen, next := []string{own}, from; next.Op == "expert" && next.Arg("init") != nil; next = targets[path] {
@@ -130,10 +131,13 @@ func (c *checker) sameBlock(a, b *ir.Node) bool {
 	return h.Hash(x) == h.Hash(y)
 }
 
-// width of an expert; shared has the default one.
-func width(n *ir.Node) int {
+// width of an expert; shared has that of an expert by default.
+func (c *checker) width(n *ir.Node) int {
 	if n.Op == "expert" {
 		return n.Int("bottleneck")
 	}
-	return 16
+	b := builtin.Lookup("expert")[0]
+	p, _ := b.Param("bottleneck")
+	v, _ := c.defaultOf(b, p).(ir.Number)
+	return int(v.V)
 }

@@ -1,9 +1,9 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/mseg-lang/mseg/lang/diag"
 	"github.com/mseg-lang/mseg/lang/ir"
@@ -11,45 +11,13 @@ import (
 	"github.com/mseg-lang/mseg/lang/syntax"
 	"github.com/mseg-lang/mseg/lang/taxonomy"
 	"github.com/mseg-lang/mseg/lang/types"
-	"github.com/mseg-lang/mseg/stdlib"
 )
-
-const defaultLibrary = "medsegdb"
-
-var (
-	medsegdbOnce sync.Once
-	medsegdbRead *checker
-)
-
-// medsegdb is the library of MedSegDB's tree, read once in a process. Everything in it is evaluated here, so that checkers only read it.
-func medsegdb() *checker {
-	medsegdbOnce.Do(func() {
-		text, _ := stdlib.Text(defaultLibrary)
-		s, diags := syntax.Parse(source.New(defaultLibrary+".mseg", text), false)
-		lib := &checker{symbols: map[string]*symbol{}, tree: &taxonomy.Tree{}, diags: diags}
-		lib.declare(s)
-		for _, sym := range lib.symbols {
-			lib.symbol(sym)
-		}
-		medsegdbRead = lib
-	})
-	return medsegdbRead
-}
-
-// loadDefaultTree is MedSegDB's tree: tasks are looked up in it unless the script declares a hierarchy of its own.
-func (c *checker) loadDefaultTree() *taxonomy.Tree {
-	if sym := medsegdb().symbols["tree"]; sym != nil {
-		if t, ok := sym.value.(ir.Taxonomy); ok {
-			return t.Tree
-		}
-	}
-	return &taxonomy.Tree{}
-}
 
 // collectTaxonomies makes the tree that tasks are looked up in: of the taxonomies that the script binds, the last declared one that is
 // built on all the others; with none, MedSegDB's. Two that are not built on each other are joined.
 func (c *checker) collectTaxonomies(s *syntax.Script) {
 	var bound []*taxonomy.Tree
+	var places []source.Span
 	for _, st := range s.Statements {
 		b, ok := st.(*syntax.Binding)
 		if !ok || b.Kind.Text != "taxonomy" || b.Value == nil {
@@ -57,7 +25,7 @@ func (c *checker) collectTaxonomies(s *syntax.Script) {
 		}
 		if sym := c.symbols[b.Name.Text]; sym != nil && sym.stmt == st {
 			if t, ok := c.symbol(sym).(ir.Taxonomy); ok {
-				bound = append(bound, t.Tree)
+				bound, places = append(bound, t.Tree), append(places, b.Name.Where)
 			}
 		}
 	}
@@ -71,19 +39,19 @@ func (c *checker) collectTaxonomies(s *syntax.Script) {
 		}
 	}
 	joined := largest.Clone()
-	for _, t := range bound {
+	for i, t := range bound {
 		for _, k := range t.Tasks {
 			if err := joined.Add(k.Path, []string{k.Name}, true); err != nil {
-				c.diags.Add(diag.DuplicateTask, source.Span{File: s.File}, "taxonomies disagree: %v", err)
+				c.diags.Add(diag.DuplicateTask, places[i], "taxonomies disagree: %v", err)
 			}
 		}
 	}
 	if len(joined.Modalities) == 0 {
 		joined.Modalities = c.tree.Modalities
 	}
-	for _, t := range bound {
+	for i, t := range bound {
 		if err := joined.TakeNames(t); err != nil {
-			c.diags.Add(diag.DuplicateTask, source.Span{File: s.File}, "taxonomies disagree: %v", err)
+			c.diags.Add(diag.DuplicateTask, places[i], "taxonomies disagree: %v", err)
 		}
 	}
 	c.tree = joined
@@ -104,10 +72,7 @@ func (c *checker) hierarchy(name string, base *taxonomy.Tree, args []syntax.Arg)
 				continue
 			}
 			if err := tree.Add(key.Text, tasks, name == "extend"); err != nil {
-				d := c.diags.Add(diag.DuplicateTask, key.Where, "%v", err)
-				if strings.Contains(err.Error(), "three parts") {
-					d.Code = diag.UnknownOrgan
-				}
+				c.diags.Add(codeOf(err), key.Where, "%v", err)
 			}
 		case *syntax.Ref:
 			if key.Text != "modalities" && key.Text != "synonyms" && key.Text != "radlex" {
@@ -171,23 +136,36 @@ func (c *checker) taxonomyTable(tree *taxonomy.Tree, table string, fresh bool, v
 		if err == nil {
 			continue
 		}
-		d := c.diags.Add(diag.DuplicateTask, at, "%v", err)
+		d := c.diags.Add(codeOf(err), at, "%v", err)
 		var known []string
-		switch text := err.Error(); {
-		case strings.Contains(text, "no node"):
-			d.Code, known = diag.UnknownOrgan, tree.Paths()
-		case strings.Contains(text, "no task"):
-			d.Code = diag.UnknownTask
+		switch d.Code {
+		case diag.UnknownOrgan:
+			known = tree.Paths()
+		case diag.UnknownTask:
 			for _, k := range tree.Tasks {
 				known = append(known, k.Name)
 			}
-		case strings.Contains(text, "spelling"):
-			d.Code = diag.UnknownModality
-		case strings.Contains(text, "RadLex id"), strings.Contains(text, "both paths"), strings.Contains(text, "pattern"), strings.Contains(text, "level"):
-			d.Code = diag.WrongType
 		}
 		d.Help = suggestion(at.Text(), known)
 	}
+}
+
+// codeOf is the code of a mistake that the tree itself has found.
+func codeOf(err error) diag.Code {
+	var m *taxonomy.Mistake
+	if errors.As(err, &m) {
+		switch m.Kind {
+		case taxonomy.NoOrgan, taxonomy.NoNode:
+			return diag.UnknownOrgan
+		case taxonomy.NoTask:
+			return diag.UnknownTask
+		case taxonomy.Spelling:
+			return diag.UnknownModality
+		case taxonomy.Form:
+			return diag.WrongType
+		}
+	}
+	return diag.DuplicateTask
 }
 
 // nameOrPath reads a name as it is written, a string, or a path.

@@ -25,6 +25,7 @@ const (
 	UnknownType    Code = "MSEG-1006"
 	ReservedName   Code = "MSEG-1007"
 	UnknownKind    Code = "MSEG-1008"
+	AmbiguousName  Code = "MSEG-1009" // one of several things of that name is meant
 
 	// Types and units.
 	WrongType      Code = "MSEG-2001"

@@ -40,6 +40,22 @@ func (x *pass) origins(n *ir.Node) []origin {
 	return []origin{{node: n, base: x.identity(n)}}
 }
 
+// source is where data come from in the end: from disk or generated; nil when that cannot be told.
+func (o origin) source() *ir.Node {
+	n := o.node
+	for n != nil {
+		switch n.Op {
+		case "select":
+			n = n.Node("of")
+		case "by", "where", "take", "prep":
+			n = n.Node("data")
+		default:
+			return n
+		}
+	}
+	return nil
+}
+
 // identity of data, without preparation: a side of a split of prepared data is the same side of the same split of unprepared data.
 func (x *pass) identity(n *ir.Node) string {
 	if n.Op == "select" && n.Node("of") != nil && n.Node("of").Op == "by" {
@@ -92,14 +108,7 @@ func trainings(model *ir.Node) []*ir.Node {
 func (x *pass) modalities(n *ir.Node) (out []string, complete bool) {
 	complete = true
 	for _, o := range x.origins(n) {
-		src := o.node
-		for src != nil && (src.Op == "select" || src.Op == "by" || src.Op == "where" || src.Op == "take" || src.Op == "prep") {
-			if src.Op == "select" {
-				src = src.Node("of")
-			} else {
-				src = src.Node("data")
-			}
-		}
+		src := o.source()
 		if src == nil || src.Text("modality") == "" {
 			complete = false
 			continue

@@ -45,14 +45,7 @@ func inMillimetres(m *ir.Node) bool {
 // withoutSpacing is a source of the data whose files cannot say how large a pixel is.
 func (x *pass) withoutSpacing(n *ir.Node) *ir.Node {
 	for _, o := range x.origins(n) {
-		src := o.node
-		for src != nil && (src.Op == "select" || src.Op == "by" || src.Op == "where" || src.Op == "take" || src.Op == "prep") {
-			if src.Op == "select" {
-				src = src.Node("of")
-			} else {
-				src = src.Node("data")
-			}
-		}
+		src := o.source()
 		if src == nil {
 			continue
 		}

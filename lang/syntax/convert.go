@@ -56,8 +56,8 @@ func (c *converter) statement(where At, g *gStatement) Statement {
 		return u
 	case g.Param != nil:
 		p := &Param{At: where, Name: c.name(g.Param.Name), Type: c.typ(g.Param.Type), Default: c.expr(g.Param.Value)}
-		// `= 30 in 1..500`: the loosest `in` of the default separates its limits.
-		if b, ok := p.Default.(*Binary); ok && b.Op == "in" {
+		// `= 30 in 1..500`: the loosest `in` of the default separates its limits; one in parentheses is a condition.
+		if b, ok := p.Default.(*Binary); ok && b.Op == "in" && c.outer[b].IsZero() {
 			p.Default, p.Limits = b.Left, b.Right
 		}
 		return p

@@ -229,34 +229,40 @@ func (l *scanner) quoted(start int) {
 		case '\\':
 			i++
 		case '\n':
-			l.badString(start, strings.TrimRight(s[:i], "\r"), "string is not closed on its line")
+			l.badString(start, strings.TrimRight(s[:i], "\r"), unclosed, closeIt)
 			return
 		case '"':
 			l.pos = start + i + 1
 			if _, bad := unquote(s[:i+1]); bad != "" {
 				l.pos = start
-				l.badString(start, s[:i+1], "unknown escape "+bad+" in string")
+				l.badString(start, s[:i+1], "unknown escape "+bad+" in string", `escapes are \" \\ \n \t \u{…}; a single backslash is written \\`)
+				return
+			}
+			if !utf8.ValidString(s[:i]) {
+				l.pos = start
+				l.badString(start, s[:i+1], "string is not UTF-8 text", notUTF8)
 				return
 			}
 			l.emit(Token{String, s[:i+1], start, l.pos})
 			return
 		}
 	}
-	l.badString(start, s, "string is not closed on its line")
+	l.badString(start, s, unclosed, closeIt)
 }
 
-func (l *scanner) badString(start int, text, why string) {
+const (
+	unclosed = "string is not closed on its line"
+	closeIt  = `close it with " before the line ends`
+	notUTF8  = "scripts are UTF-8 text; save the file as UTF-8"
+)
+
+func (l *scanner) badString(start int, text, why, help string) {
 	if i := strings.IndexByte(text, '\n'); i >= 0 {
 		text = strings.TrimRight(text[:i], "\r")
 	}
 	l.pos = start + len(text)
 	span := source.Span{File: l.file, Start: start, End: l.pos}
-	d := l.diags.Add(diag.BadString, span, "%s", why)
-	if strings.HasPrefix(why, "string") {
-		d.Help = `close it with " before the line ends`
-	} else {
-		d.Help = `escapes are \" \\ \n \t \u{…}; a single backslash is written \\`
-	}
+	l.diags.Add(diag.BadString, span, "%s", why).Help = help
 	l.emit(Token{Bad, text, start, l.pos})
 }
 
@@ -276,6 +282,9 @@ func (l *scanner) bad(start, w int) {
 	span := source.Span{File: l.file, Start: start, End: l.pos}
 	d := l.diags.Add(diag.BadCharacter, span, "unexpected character %q", text)
 	d.Help = "remove it, or put it in a string or a comment"
+	if !utf8.ValidString(text) {
+		d.Help = notUTF8
+	}
 	switch text {
 	case "'", "‘", "’", "“", "”", "`":
 		d.Help = `strings are written in double quotes: "…"`

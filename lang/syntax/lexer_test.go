@@ -106,6 +106,7 @@ func TestLexerReportsWhatItCannotRead(t *testing.T) {
 		{"unknown escape", `"a\q"`, `BAD:"a\q"`, diag.BadString},
 		{"escape beyond Unicode", `"\u{110000}"`, `BAD:"\u{110000}"`, diag.BadString},
 		{"empty escape", `"\u{}"`, `BAD:"\u{}"`, diag.BadString},
+		{"a string that is not UTF-8", "a = \"caf\xe9\" + b", "i:a = BAD:\"caf\xe9\" + i:b", diag.BadString},
 		{"one mistake for a row of strange characters", "a = $$§ b", "i:a = BAD:$$§ i:b", diag.BadCharacter},
 		{"semicolon", "a;", "i:a BAD:;", diag.BadCharacter},
 		{"typographic quote", "a = “b”", "i:a = BAD:“b”", diag.BadCharacter},

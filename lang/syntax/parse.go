@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -63,7 +64,7 @@ func Parse(f *source.File, repl bool) (*Script, diag.List) {
 		}
 		if b, ok := stmt.(*Bare); ok && !repl {
 			d := diags.Add(diag.BareExpression, b.Where, "an expression alone is no statement")
-			d.Help = "bind it: data, prep, split, taxonomy, experts, model, eval, compare or report, then `name = …` (only the REPL displays bare expressions)"
+			d.Help = "bind it: its kind (" + strings.Join(Kinds, ", ") + "), then `name = …`; only the REPL displays bare expressions"
 			continue
 		}
 		script.Statements = append(script.Statements, stmt)
@@ -160,14 +161,7 @@ func formOf(toks []Token) form {
 	return bareForm
 }
 
-func isHead(s string) bool {
-	for _, h := range Heads {
-		if s == h {
-			return true
-		}
-	}
-	return false
-}
+func isHead(s string) bool { return slices.Contains(Heads, s) }
 
 // syntaxError words a failure: what stands at the token at which no rule goes on, what was expected there, and what was probably meant.
 func (c *converter) syntaxError(seg segment, err error) {
@@ -217,6 +211,10 @@ func (c *converter) syntaxError(seg segment, err error) {
 		d.Help = "a sweep is written [value for name in list]"
 	case tok.Text == "," && inner == "(" && f.expected == `")"`, tok.Text == "," && tok.Type == Punct && len(open) == 0:
 		d.Help = "a list is written [a, b]"
+	case first.Text == "param" && tok.Type == EOF && f.expected == `"="`:
+		d.Help = "a param has a default, as in `param n: int = 3`"
+	case inner == "(" && first.Text != "use" && prev.Type == Ident && (tok.Type == Number || tok.Type == String || tok.Type == Ident || tok.Type == Path):
+		d.Help = "write `" + prev.Text + ": " + tok.Text + "`, or separate two arguments by a comma"
 	case tok.Type == Ident && prev.Type == Number:
 		d.Help = "units are " + strings.Join(Units, " ")
 		if s := diag.Suggest(tok.Text, Units); s != "" {

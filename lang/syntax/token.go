@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/mseg-lang/mseg/lang/types"
 )
 
 // Kind classes of tokens. Values are participle's token types; EOF is participle's own.
@@ -34,7 +36,7 @@ var Units = []string{"px", "mm", "cm", "HU", "%", "epochs", "epoch", "steps", "s
 var Words = []string{"and", "else", "false", "for", "if", "in", "not", "or", "true"}
 
 // Kinds begin a binding: `kind name = expression`. They are ordinary names elsewhere (prep(mri), model: m).
-var Kinds = []string{"data", "prep", "split", "taxonomy", "experts", "model", "eval", "compare", "figure", "report"}
+var Kinds = types.Kinds
 
 // Heads begin the other statements.
 var Heads = []string{"mseg", "use", "param", "fn", "expect"}

@@ -1,7 +1,6 @@
 package taxonomy
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -33,21 +32,21 @@ func put(m *map[string]string, key, value string) {
 // else already. A synonym may be named in place of what it stands for.
 func (t *Tree) AddSynonym(other, of string) error {
 	if strings.HasPrefix(of, "/") != strings.HasPrefix(other, "/") {
-		return fmt.Errorf("%s and %s are not both paths", other, of)
+		return mistake(Form, "%s and %s are not both paths", other, of)
 	}
 	if strings.HasPrefix(of, "/") {
 		node, from := t.Canon(of), join(Segments(other))
 		switch {
 		case strings.Contains(other+of, "*"):
-			return fmt.Errorf("%s: %s holds a pattern, and a synonym stands for one node", other, of)
+			return mistake(Form, "%s: %s holds a pattern, and a synonym stands for one node", other, of)
 		case !t.Has(node) || len(Segments(node)) == 0:
-			return fmt.Errorf("the taxonomy has no node %s", of)
+			return mistake(NoNode, "the taxonomy has no node %s", of)
 		case len(Segments(other)) != len(Segments(node)):
-			return fmt.Errorf("%s and %s are not on one level", other, node)
+			return mistake(Form, "%s and %s are not on one level", other, node)
 		case slices.Contains(t.Paths(), from) && from != node:
-			return fmt.Errorf("%s is a node itself", other)
+			return mistake(Taken, "%s is a node itself", other)
 		case t.Canon(from) != from && t.Canon(from) != node:
-			return fmt.Errorf("%s is a synonym of %s already", other, t.Canon(from))
+			return mistake(Taken, "%s is a synonym of %s already", other, t.Canon(from))
 		case from != node:
 			put(&t.names.paths, from, node)
 		}
@@ -58,13 +57,13 @@ func (t *Tree) AddSynonym(other, of string) error {
 		task = c
 	}
 	if _, ok := t.byTask[task]; !ok {
-		return fmt.Errorf("the taxonomy has no task %q", of)
+		return mistake(NoTask, "the taxonomy has no task %q", of)
 	}
 	if _, ok := t.byTask[other]; ok && other != task {
-		return fmt.Errorf("%s is a task itself", other)
+		return mistake(Taken, "%s is a task itself", other)
 	}
 	if old, ok := t.names.tasks[other]; ok && old != task {
-		return fmt.Errorf("%s is a synonym of %s already", other, old)
+		return mistake(Taken, "%s is a synonym of %s already", other, old)
 	}
 	if other != task {
 		put(&t.names.tasks, other, task)
@@ -103,11 +102,11 @@ func (t *Tree) Spell(modality string, spellings []string) error {
 	for _, s := range spellings {
 		switch other, m2, taken := t.Modality(s); {
 		case taken && other != row:
-			return fmt.Errorf("%s is a spelling of %s already", s, m2.Name)
+			return mistake(Spelling, "%s is a spelling of %s already", s, m2.Name)
 		case taken:
 			continue
 		case strings.ContainsAny(s, "_ ") || s == "":
-			return fmt.Errorf("%q is no spelling of a modality: in Modality_Task it ends before the first _", s)
+			return mistake(Spelling, "%q is no spelling of a modality: in Modality_Task it ends before the first _", s)
 		}
 		if t.names.modalities == nil {
 			t.names.modalities = map[string]spelling{}
@@ -122,16 +121,16 @@ var radlexID = regexp.MustCompile(`^RID[0-9]+$`)
 // SetRadLex gives a node, by its path, or a task, by its name, the id of its term in RadLex, the lexicon of the Radiological Society of North America.
 func (t *Tree) SetRadLex(of, id string) error {
 	if !radlexID.MatchString(id) {
-		return fmt.Errorf("%q is no RadLex id; they are written RID58", id)
+		return mistake(Form, "%q is no RadLex id; they are written RID58", id)
 	}
 	key := of
 	if strings.HasPrefix(of, "/") {
 		if key = t.Canon(of); !t.Has(key) || len(Segments(key)) == 0 {
-			return fmt.Errorf("the taxonomy has no node %s", of)
+			return mistake(NoNode, "the taxonomy has no node %s", of)
 		}
 	} else if _, ok := t.byTask[of]; !ok {
 		if key, ok = t.synonym(of); !ok {
-			return fmt.Errorf("the taxonomy has no task %q", of)
+			return mistake(NoTask, "the taxonomy has no task %q", of)
 		}
 	}
 	put(&t.names.radlex, key, id)

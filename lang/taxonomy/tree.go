@@ -67,7 +67,7 @@ func join(parts []string) string { return "/" + strings.Join(parts, "/") }
 func (t *Tree) Add(path string, tasks []string, spare bool) error {
 	seg := Segments(path)
 	if len(seg) != 3 || slices.ContainsFunc(seg, func(s string) bool { return strings.Contains(s, "*") }) {
-		return fmt.Errorf("%s is no organ: a path has three parts, /body_part/subregion/organ", path)
+		return mistake(NoOrgan, "%s is no organ: a path has three parts, /body_part/subregion/organ", path)
 	}
 	seg = Segments(t.Canon(path))
 	if t.byTask == nil {
@@ -76,10 +76,10 @@ func (t *Tree) Add(path string, tasks []string, spare bool) error {
 	organ := join(seg)
 	for _, n := range tasks {
 		if i, ok := t.byTask[n]; ok && t.Tasks[i].Path != organ {
-			return fmt.Errorf("task %s hangs at %s already", n, t.Tasks[i].Path)
+			return mistake(Taken, "task %s hangs at %s already", n, t.Tasks[i].Path)
 		}
 		if other, ok := t.names.tasks[n]; ok {
-			return fmt.Errorf("%s is a synonym of %s already", n, other)
+			return mistake(Taken, "%s is a synonym of %s already", n, other)
 		}
 	}
 	for i, level := range []*[]string{&t.BodyParts, &t.Subregions, &t.Organs} {

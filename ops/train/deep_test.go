@@ -7,6 +7,7 @@ import (
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
@@ -17,10 +18,7 @@ func squared(s *graph.Scope, out graph.Outputs, target Target) *graph.Node {
 }
 
 func TestDeepSupervision(t *testing.T) {
-	b, err := graph.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := onbackend.Open(t, "go")
 	// A target of 4×6 whose pixels are their numbers; masks of zeros, so that a loss is the mean of the squares it sees.
 	target := make([]float32, 24)
 	for i := range target {

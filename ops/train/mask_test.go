@@ -9,6 +9,7 @@ import (
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
@@ -164,10 +165,7 @@ func TestGridOfAMaskPrompt(t *testing.T) {
 // there is one.
 func TestMasksReachTheNetwork(t *testing.T) {
 	const side = 8
-	b, err := graph.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := onbackend.Open(t, "go")
 	net := func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 		w := s.Param("weight", graph.Zeros, 1)
 		m := gx.Mul(in.Mask, gx.Reshape(w, 1, 1, 1, 1))

@@ -192,6 +192,54 @@ func TestCutReachesOverTheEdge(t *testing.T) {
 	}
 }
 
+// Image and target of a part are of one place: each pixel says where it was, in the image by its colours and in the target by its value. A network still learns something
+// from targets that are a few pixels off, so no training would tell.
+func TestImageAndTargetOfAPartAreOfOnePlace(t *testing.T) {
+	const width, height = 37, 29
+	mark := func(x, y int) uint8 { return uint8(1 + (5*x+31*y)%251) }
+	for _, channels := range []int{1, 3} {
+		p := Picture{Width: width, Height: height, Channels: channels, Image: make([]uint8, width*height*channels), Mask: make([]uint8, width*height)}
+		colours := func(x, y int) (c [3]float32) {
+			c = [3]float32{float32(x), float32(y), 200}
+			if channels == 1 {
+				v := float32((7*x + 3*y) % 256)
+				c = [3]float32{v, v, v}
+			}
+			return c
+		}
+		for i := range p.Mask {
+			x, y := i%width, i/width
+			p.Mask[i] = mark(x, y)
+			for k, v := range colours(x, y) {
+				if k < channels {
+					p.Image[i*channels+k] = uint8(v)
+				}
+			}
+		}
+		p = p.Measured()
+		p.Outside = [3]float32{-1, -2, -3}
+		for _, size := range [][2]int{{16, 16}, {24, 8}, {8, 24}, {width, height}, {48, 40}} {
+			for seed := range uint64(40) {
+				x, y := Patches{Foreground: 0.5}.Draw(rand.New(rand.NewPCG(seed, 3)), &p, size[0], size[1])
+				if seed%4 == 0 { // places that are not drawn: over every edge
+					x, y = x+int(seed)-20, y+17-int(seed)
+				}
+				e := &Example{Image: make([]float32, 3*size[0]*size[1]), Target: make([]uint8, size[0]*size[1])}
+				p.Part(x, y, size[0], e)
+				for i, got := range e.Target {
+					at, want, value := [2]int{x + i%size[0], y + i/size[0]}, uint8(0), p.Outside
+					if p.holds(at[0], at[1]) {
+						want, value = mark(at[0], at[1]), colours(at[0], at[1])
+					}
+					if got != want || [3]float32(e.Image[3*i:]) != value {
+						t.Fatalf("%d channels, a part of %v at %d,%d, pixel %v: target %d and colours %v, expected %d and %v", channels, size, x, y, at, got, e.Image[3*i:3*i+3], want, value)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestPicturesAreMeasured(t *testing.T) {
 	grey := Picture{Width: 2, Height: 2, Channels: 1, Image: []uint8{0, 10, 20, 30}}.Measured()
 	for c := range 3 {
@@ -217,7 +265,7 @@ func TestPartsAreMovedWithinTheirSample(t *testing.T) {
 			for c := range channels {
 				p.Image[i*channels+c] = uint8(3*x + 4*y + 5*c) // linear: interpolation is exact
 			}
-			if x > 20 {
+			if (x > 20) != (y > 14) {
 				p.Mask[i] = 1
 			}
 		}
@@ -249,7 +297,7 @@ func TestPartsAreMovedWithinTheirSample(t *testing.T) {
 						}
 					}
 					tx, ty := math.Floor(fx+0.5), math.Floor(fy+0.5)
-					if want := tx > 20 && tx < width && ty >= 0 && ty < height; (e.Target[i] != 0) != want {
+					if want := ((tx > 20) != (ty > 14)) && tx >= 0 && tx < width && ty >= 0 && ty < height; (e.Target[i] != 0) != want {
 						t.Fatalf("part at %v, turned, pixel %d (%g,%g): target %d", at, i, fx, fy, e.Target[i])
 					}
 				}

@@ -8,6 +8,7 @@ import (
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
@@ -126,10 +127,7 @@ func TestPointsReachTheNetwork(t *testing.T) {
 		return graph.Outputs{Masks: gx.Reshape(m, -1, 1, side, side)}
 	}
 	src := spots{}
-	b, err := graph.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := onbackend.Open(t, "go")
 	points := Points{Positive: 1, NoBox: true}
 	res, err := Run(t.Context(), b, net, nil, src, Config{Size: side, Epochs: 40, BatchSize: 3, Rate: 0.3, Points: points, Validation: src, Select: SelectFirst})
 	if err != nil {

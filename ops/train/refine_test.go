@@ -8,6 +8,7 @@ import (
 
 	gx "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mseg-lang/mseg/internal/onbackend"
 	"github.com/mseg-lang/mseg/ops/graph"
 )
 
@@ -67,6 +68,22 @@ func TestClicksAreWhereTheAnswerIsWrong(t *testing.T) {
 	}
 }
 
+// predict shows samples to a network without weights, and each answer.
+func predict(t *testing.T, net graph.Network, c PredictorConfig, samples Source, answered func(*Example, *Prediction)) {
+	t.Helper()
+	b := onbackend.Open(t, "go")
+	p, err := NewPromptedPredictor(b, net, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Free()
+	none := b.Place(graph.NewParams())
+	defer none.Free()
+	if err := p.Predict(t.Context(), none, samples, func(_ int, e *Example, a *Prediction) error { answered(e, a); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A network that answers what it is shown: the mask prompt, with the pixels of positive points added and of negative ones taken away. Round by
 // round it comes nearer to the target, and only as fast as the clicks tell it.
 func TestRefinementReachesTheNetwork(t *testing.T) {
@@ -91,25 +108,10 @@ func TestRefinementReachesTheNetwork(t *testing.T) {
 		masks := gx.Reshape(gx.Add(base, spots), batch, 1, side, side)
 		return graph.Outputs{Masks: masks, Low: masks}
 	}
-	b, err := graph.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	none := b.Place(graph.NewParams())
-	defer none.Free()
 	dice := func(r Refinement) (out []float64) {
 		counts = nil
-		p, err := NewPromptedPredictor(b, net, PredictorConfig{Size: side, Batch: 2, Select: SelectFirst, Points: Points{Positive: 1, NoBox: true}, Refine: r, MaskSide: side})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Free()
-		if err := p.Predict(t.Context(), none, bars{}, func(i int, e *Example, a *Prediction) error {
-			out = append(out, Dice(a.Mask(0), e.Target))
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
+		c := PredictorConfig{Size: side, Batch: 2, Select: SelectFirst, Points: Points{Positive: 1, NoBox: true}, Refine: r, MaskSide: side}
+		predict(t, net, c, bars{}, func(e *Example, a *Prediction) { out = append(out, Dice(a.Mask(0), e.Target)) })
 		return out
 	}
 	// Targets are bars of 1, 2 and 3 pixels; the first point paints one.
@@ -150,24 +152,9 @@ func TestRefinementDoesNotDependOnTheBatch(t *testing.T) {
 		masks := gx.Reshape(m, batch, 1, side, side)
 		return graph.Outputs{Masks: masks, Low: masks}
 	}
-	b, err := graph.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	none := b.Place(graph.NewParams())
-	defer none.Free()
 	answers := func(batch int) (out [][]float32) {
-		p, err := NewPromptedPredictor(b, net, PredictorConfig{Size: side, Batch: batch, Refine: Refinement{Rounds: 2, Clicks: 1}, MaskSide: side})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Free()
-		if err := p.Predict(t.Context(), none, specks{}, func(_ int, _ *Example, a *Prediction) error {
-			out = append(out, a.Mask(0))
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
+		c := PredictorConfig{Size: side, Batch: batch, Refine: Refinement{Rounds: 2, Clicks: 1}, MaskSide: side}
+		predict(t, net, c, specks{}, func(_ *Example, a *Prediction) { out = append(out, a.Mask(0)) })
 		return out
 	}
 	alone := answers(1)
@@ -198,10 +185,7 @@ func (specks) Fill(i int, _ *rand.Rand, into *Example) error {
 }
 
 func TestRefinementThatCannotBe(t *testing.T) {
-	b, err := graph.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := onbackend.Open(t, "go")
 	plain := func(s *graph.Scope, in graph.Inputs) graph.Outputs {
 		return graph.Outputs{Masks: gx.Reshape(gx.ReduceMax(in.Image, 3), -1, 1, 4, 4)}
 	}
