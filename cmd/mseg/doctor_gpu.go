@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/mseg-lang/mseg/ops/graph"
@@ -33,7 +34,7 @@ func (c doctorCmd) gpu(ctx context.Context, opened *graph.Backend) []finding {
 		if found := installedCUDAPlugin(ctx); found != "" {
 			unused.Do = "use it with --backend xla:" + found + ", or MSEG_BACKEND=xla:" + found
 		} else {
-			unused.Do = cudaInstall("12") + " (Python 3.11 or later), then mseg doctor again; docs/performance.md says more"
+			unused.Do = cudaInstall(newestCUDA(g.Driver)) + " (Python 3.12 or later), then mseg doctor again; docs/performance.md says more"
 		}
 		out = append(out, unused)
 	}
@@ -76,6 +77,15 @@ func cudaFinding(plugin string) finding {
 	}
 	f.Do = strings.Join(do, "; ")
 	return f
+}
+
+// newestCUDA is the newest that a driver runs: CUDA 13 asks for 580 (https://docs.nvidia.com/cuda/cuda-toolkit-release-notes).
+func newestCUDA(driver string) string {
+	major, _, _ := strings.Cut(driver, ".")
+	if n, err := strconv.Atoi(major); err == nil && n >= 580 {
+		return "13"
+	}
+	return "12"
 }
 
 // cudaInstall gets a plugin and the libraries that belong to it.
