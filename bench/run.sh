@@ -138,7 +138,10 @@ for _ in $(seq "$rounds"); do
 			[ -z "${COMPILE:-}" ] || them torch_medsegx.py train --pad exact --batch 2 --compile --seconds "$seconds"
 			;;
 		full) them torch_medsegx.py full --pad exact --batch 2 --seconds "$seconds" ;;
-		first-result) (cd "$peers" && "$python" "$here/first_result.py" "$peers" --threads "$threads") >>"$theirs" ;;
+		first-result)
+			(cd "$peers" && "$python" "$here/first_result.py" "$peers" --threads "$threads") >>"$theirs"
+			(cd "$peers" && "$python" "$here/first_result.py" "$peers" --threads "$threads" --monai) >>"$theirs"
+			;;
 		unet-infer) them torch_unet.py --nets inst16 --modes infer --seconds "$seconds" ;;
 		unet-train) them torch_unet.py --nets inst16 --modes train --seconds "$seconds" ;;
 		basic-infer) them torch_unet.py --nets basic --modes infer --seconds "$seconds" ;;

@@ -35,3 +35,16 @@ func TestTrainingsWithBlocksThatDropHaveAnotherIdentity(t *testing.T) {
 		}
 	}
 }
+
+// The gradient's products of a training in halves were once computed in float32.
+func TestTrainingsInHalvesHaveAnotherIdentity(t *testing.T) {
+	e := newEngine(t, Config{})
+	for precision, want := range map[string]bool{"": false, ", precision: f32": false, ", precision: bf16": true, ", precision: f16": true} {
+		p := checked(t, "mseg 1\nmodel m = unet(image: 32 px) |> train(phantom() |> prep(resize(32 px)), epochs: 1, batch: 2"+precision+")\n")
+		e.Use(p, "")
+		b, _ := p.Lookup("m")
+		if version, _, _ := e.circumstances(nodeOf(b.Value)); strings.Contains(version, "halves") != want {
+			t.Errorf("%q: the version is %q", precision, version)
+		}
+	}
+}
