@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,9 +59,9 @@ func prepareCUDA(path string, tf32 bool) error {
 // which has 153 different products, that takes minutes. docs/performance.md has the measurements.
 const quickCUDA = "--xla_gpu_enable_triton_gemm=false --xla_disable_hlo_passes=triton-softmax-rewriter"
 
-// chooseCUDA sets options for the GPU's compiler, unless the user has set any, and returns them. A plugin reads them once. ptxas is looked for
-// where the Python packages put it, which XLA does not do by itself.
-func chooseCUDA(plugin, choice string) (flags string, err error) {
+// chooseCUDA sets options for the GPU's compiler, unless the user has set any, and returns them. A plugin reads them once, and ends the process if it
+// does not know one, so known is asked before. ptxas is looked for where the Python packages put it, which XLA does not do by itself.
+func chooseCUDA(plugin, choice string, known func(flags string) (bool, error)) (flags string, err error) {
 	switch {
 	case userFlags():
 		return os.Getenv(flagsVar), nil
@@ -69,9 +70,12 @@ func chooseCUDA(plugin, choice string) (flags string, err error) {
 	}
 	flags = quickCUDA
 	for _, l := range CUDALibraries(plugin) {
-		if l.Name == "ptxas" && l.Path != "" {
+		if l.Name == "ptxas" && l.Path != "" && !strings.ContainsAny(l.Path, " \t\n") { // which XLA would take for the end of the option
 			flags += " --xla_gpu_cuda_data_dir=" + filepath.Dir(filepath.Dir(l.Path))
 		}
+	}
+	if ok, err := known(flags); err != nil || !ok {
+		return "", errors.Join(err, os.Unsetenv(flagsVar))
 	}
 	return flags, os.Setenv(flagsVar, flags)
 }

@@ -173,7 +173,7 @@ func TestOptionsOfTheGPUsCompiler(t *testing.T) {
 		{"--xla_dump_to=/tmp/x", "thorough", "--xla_dump_to=/tmp/x"},
 	} {
 		t.Setenv(flagsVar, c.before)
-		got, err := chooseCUDA(plugin, c.choice)
+		got, err := chooseCUDA(plugin, c.choice, func(string) (bool, error) { return true, nil })
 		if err != nil || got != c.want || os.Getenv(flagsVar) != c.want {
 			t.Errorf("%q, %q: %q, the variable is %q, %v; expected %q", c.before, c.choice, got, os.Getenv(flagsVar), err, c.want)
 		}
@@ -187,10 +187,32 @@ func TestOptionsOfTheGPUsCompiler(t *testing.T) {
 	}
 	t.Setenv(flagsVar, "")
 	want := quickCUDA + " --xla_gpu_cuda_data_dir=" + filepath.Join(root, "nvidia", "cu13")
-	if got, err := chooseCUDA(plugin, ""); err != nil || got != want {
-		t.Errorf("with ptxas beside the plugin: %q, %v; expected %q", got, err, want)
+	asked := ""
+	if got, err := chooseCUDA(plugin, "", func(flags string) (bool, error) { asked = flags; return true, nil }); err != nil || got != want || asked != want {
+		t.Errorf("with ptxas beside the plugin: %q, %v, the plugin was asked for %q; expected %q", got, err, asked, want)
 	}
 	if userFlags() {
 		t.Error("our own options are taken for the user's")
+	}
+	if got, err := chooseCUDA(plugin, "", func(string) (bool, error) { return false, nil }); err != nil || got != "" || os.Getenv(flagsVar) != "" {
+		t.Errorf("options that the plugin does not know: %q, %v, the variable is %q", got, err, os.Getenv(flagsVar))
+	}
+}
+
+// The plugin is tried with options once, in a process of its own: one that it does not know would end this one.
+func TestOptionsThatAPluginDoesNotKnow(t *testing.T) {
+	b := openForTest(t, "xla")
+	plugin := b.Provenance().Plugin
+	t.Setenv(cacheVar, t.TempDir())
+	for flags, want := range map[string]bool{quickCUDA: true, "--xla_no_such_option=1": false} {
+		for _, when := range []string{"tried", "remembered"} {
+			if got, err := knownFlags(plugin, "sum", flags); err != nil || got != want {
+				t.Errorf("%s, %s: %v, %v; expected %v", flags, when, got, err, want)
+			}
+		}
+	}
+	notes, err := os.ReadDir(filepath.Join(os.Getenv(cacheVar), "plugins", "probed"))
+	if err != nil || len(notes) != 2 {
+		t.Errorf("%d notes, %v; expected 2", len(notes), err)
 	}
 }

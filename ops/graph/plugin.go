@@ -122,7 +122,32 @@ func ProbeMain(path string) int {
 	return 0
 }
 
-func probeInChild(path string) (said string, err error) {
+// knownFlags says whether a plugin knows these options. A process of its own tries it, once.
+func knownFlags(path, sum, flags string) (bool, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return false, err
+	}
+	of := sha256.Sum256([]byte(flags))
+	note := filepath.Join(cache, "plugins", "probed", sum+"-"+hex.EncodeToString(of[:8]))
+	if said, err := os.ReadFile(note); err == nil {
+		return string(said) == flags, nil
+	}
+	answer := flags
+	if _, err := probeInChild(path, flagsVar+"="+flags); err != nil {
+		if _, err := probeInChild(path, flagsVar+"="); err != nil {
+			return false, nil // it is not the options: a device that has no room now, say
+		}
+		answer = ""
+	}
+	if err := os.MkdirAll(filepath.Dir(note), 0o755); err != nil {
+		return false, err
+	}
+	return answer == flags, renameio.WriteFile(note, []byte(answer), 0o644)
+}
+
+// probeInChild tries a plugin, with some more environment variables.
+func probeInChild(path string, env ...string) (said string, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("PJRT plugin %s cannot be tried in a process of its own: %w", path, err)
@@ -132,6 +157,7 @@ func probeInChild(path string) (said string, err error) {
 	var stdout, stderr strings.Builder
 	cmd := exec.CommandContext(ctx, self, ProbeFlag, path)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Env = append(os.Environ(), env...)
 	err = cmd.Run()
 	if err == nil && strings.HasPrefix(stdout.String(), "PJRT ") {
 		return stdout.String(), nil

@@ -48,7 +48,8 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	}
 	flags := ""
 	if CUDAPlugin(path) {
-		if flags, err = chooseCUDA(path, os.Getenv(compilerVar)); err != nil {
+		known := func(flags string) (bool, error) { return knownFlags(path, sum, flags) }
+		if flags, err = chooseCUDA(path, os.Getenv(compilerVar), known); err != nil {
 			return nil, err
 		}
 		if err := prepareCUDA(path, opt.TF32); err != nil {
