@@ -19,7 +19,7 @@ func TestTakePacked(t *testing.T) {
 	)
 	up := product("%9", "%0", "%1", "1", "3072x768xf32", "256x3072xf32")
 	mix := product("%8", "%0", "%12", "0", "768x768xf32", "256x768xf32")
-	first, second := Operand{1, Layout{3072, 768, true}}, Operand{2, Layout{768, 768, false}}
+	first, second := Operand{1, Layout{3072, 768, true, false}}, Operand{2, Layout{768, 768, false, false}}
 	for _, c := range []struct {
 		name, program string
 		want          []Operand
@@ -39,7 +39,7 @@ func TestTakePacked(t *testing.T) {
 		{"no signature", up, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, operands := TakePacked([]byte(c.program))
+			got, operands := TakePacked([]byte(c.program), func(int) bool { return true }, false)
 			if !reflect.DeepEqual(operands, c.want) {
 				t.Fatalf("operands are %v, wanted %v", operands, c.want)
 			}
