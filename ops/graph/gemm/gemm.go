@@ -42,7 +42,7 @@ func (l Layout) Pack(out, right []float32) {
 // form is how a product is computed.
 type form struct{ aTransposed, bTransposed, bPacked, winograd bool }
 
-// multiply computes c = a b on one thread: m by n, of depth k.
+// multiply computes c = a b on one thread: m by n, of depth k. It refuses packed quarters that are a copy.
 func multiply(c, a, b []float32, m, n, k int, f form) bool {
 	var pins runtime.Pinner
 	defer pins.Unpin()
@@ -52,6 +52,9 @@ func multiply(c, a, b []float32, m, n, k int, f form) bool {
 	p := C.mseg_product{
 		a: (*C.float)(&a[0]), b: (*C.float)(&b[0]), c: (*C.float)(&c[0]), m: C.int64_t(m), n: C.int64_t(n), k: C.int64_t(k),
 		a_transposed: C.bool(f.aTransposed), b_transposed: C.bool(f.bTransposed), b_packed: C.bool(f.bPacked), winograd: C.bool(f.winograd),
+	}
+	if f.bPacked && f.winograd && !bool(C.mseg_are_quarters(p.b, p.n, p.k)) {
+		return false
 	}
 	return bool(C.mseg_multiply(&p, 1, nil, nil))
 }
