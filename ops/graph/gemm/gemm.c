@@ -46,9 +46,9 @@ static mseg_ahead ahead(const job *j, int64_t strip, int64_t k) {
 	}
 	if (strip >= j->strips) return (mseg_ahead){0};
 	int64_t first = column(p->n, strip), width = column(p->n, strip + 1) - first, columns = least(width, p->n - first), depth = least(MSEG_DEPTH, p->k - k);
-	if (p->b_packed) return (mseg_ahead){(const char *)(p->b + first * p->k + k * width), depth * width / 16, 0, 0, 1};
-	if (p->b_transposed) return (mseg_ahead){(const char *)(p->b + first * j->b_stride + k), over(depth, 16), j->b_stride * sizeof(float), 0, columns};
-	return (mseg_ahead){(const char *)(p->b + k * j->b_stride + first), over(columns, 16), j->b_stride * sizeof(float), 0, depth};
+	if (p->b_packed) return (mseg_ahead){(const char *)(p->b + first * p->k + k * width), depth * width / 16, 0, 0, false, 1};
+	if (p->b_transposed) return (mseg_ahead){(const char *)(p->b + first * j->b_stride + k), over(depth, 16), j->b_stride * sizeof(float), 0, false, columns};
+	return (mseg_ahead){(const char *)(p->b + k * j->b_stride + first), over(columns, 16), j->b_stride * sizeof(float), 0, false, depth};
 }
 
 // multiply computes some tiles of a strip of C, for all of k.

@@ -132,13 +132,13 @@ static mseg_ahead ahead(const job *j, int product, const float *behind, int64_t 
 	int64_t left = column(p->n / 2, strip), width = column(p->n / 2, strip + 1) - left, depth = least(MSEG_DEPTH, p->k / 2 - from);
 	if (p->b_packed) {
 		if (last) behind = p->b + HEADER + PRODUCTS * (left * (p->k / 2) + from * width);
-		return (mseg_ahead){(const char *)behind, depth * width / 16, 0, 0, 1};
+		return (mseg_ahead){(const char *)behind, depth * width / 16, 0, 0, true, 1};
 	}
 	// One quarter of what will be packed with each of the first products.
 	if (product >= 4) return (mseg_ahead){0};
 	const float *at = quarter(p->b, j->b_stride, p->b_transposed, from + product % 2 * (p->k / 2), left + product / 2 * (p->n / 2));
 	int64_t length = p->b_transposed ? depth : width;
-	return (mseg_ahead){(const char *)at, over(length, 16), j->b_stride * sizeof(float), 0, p->b_transposed ? width : depth};
+	return (mseg_ahead){(const char *)at, over(length, 16), j->b_stride * sizeof(float), 0, true, p->b_transposed ? width : depth};
 }
 
 // gather adds the products of some rows and a strip up into the quarters of C.
