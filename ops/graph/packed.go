@@ -10,7 +10,8 @@ import (
 )
 
 // The products of package gemm read weights in an order of their own, into which each of them brings its weights anew: a thirtieth of the time of an
-// image encoder. Weights of a program that is called again and again are brought into it once, and kept so beside the host's.
+// image encoder. Weights of a program that is called again and again are brought into it once, and kept so beside the host's. Where products are of quarters what is packed
+// is longer than the array as which XLA gets it, and says where it lies, so that a copy is refused and not read beyond its end.
 //
 // What is packed belongs to the DeviceParams, as copies on a device do, with the version of the host's tensor that it was made from. It is used only where the
 // program is asked and the value cannot change unseen: parameters that a Step has are never packed.

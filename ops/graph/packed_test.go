@@ -238,6 +238,23 @@ func TestNothingIsPackedWithoutRoom(t *testing.T) {
 	if d.Packed() != 0 {
 		t.Error("weights were packed without room for them")
 	}
+	// As much as is asked for counts what is packed, not the weights.
+	all := 4 * int64(4*3*(2*wide*(wide+16)+wide*wide*7/4+16))
+	freeMemory = func() int64 { return all - 1 }
+	for range 2 * packAfter {
+		call(d)
+	}
+	if d.Packed() != 0 {
+		t.Error("weights were packed where a byte is missing")
+	}
+	freeMemory = func() int64 { return all }
+	for range packAfter {
+		call(d)
+	}
+	if d.Packed() != all/4 {
+		t.Error("weights are not packed where there is just enough room")
+	}
+	d.Free()
 	freeMemory = real
 	for range packAfter {
 		call(d)
