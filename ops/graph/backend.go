@@ -41,6 +41,7 @@ type Provenance struct {
 	Device        string `json:"device,omitempty"`         // what computes, where that is not the processor of the host
 	TF32          bool   `json:"tf32,omitempty"`           // it may multiply float32 with 10 bits of mantissa
 	OwnProduct    bool   `json:"own_product,omitempty"`    // wide matrix products of XLA's programs are computed by package gemm
+	Winograd      bool   `json:"winograd,omitempty"`       // those with weights of a program that is only asked by seven products of quarters
 	CompilerFlags string `json:"compiler_flags,omitempty"` // options of XLA's compiler for the CPU
 	Threads       int    `json:"threads"`
 	SIMD          bool   `json:"simd"` // of the go backend's matrix product

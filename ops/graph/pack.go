@@ -47,7 +47,7 @@ func (b *Backend) packed(operands []operand) ([]*tensors.Tensor, error) {
 	const page = 4 << 10
 	at := make([]int, len(operands)+1)
 	for i, o := range operands {
-		at[i+1] = at[i] + (4*len(o.data)+page-1)/page*page
+		at[i+1] = at[i] + (4*o.layout.Size()+page-1)/page*page
 	}
 	m := newMapping(at[len(operands)])
 	if m == nil {
@@ -60,7 +60,7 @@ func (b *Backend) packed(operands []operand) ([]*tensors.Tensor, error) {
 		all.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(operands); i = int(next.Add(1)) - 1 {
 				o := operands[i]
-				o.layout.Pack(unsafe.Slice((*float32)(unsafe.Pointer(&m.bytes[at[i]])), len(o.data)), o.data)
+				o.layout.Pack(unsafe.Slice((*float32)(unsafe.Pointer(&m.bytes[at[i]])), o.layout.Size()), o.data)
 			}
 		})
 	}

@@ -10,13 +10,14 @@ import (
 )
 
 // The products of package gemm read weights in an order of their own, into which each of them brings its weights anew: a thirtieth of the time of an
-// image encoder. Weights of a program that is called again and again are brought into it once, and kept so beside the host's.
+// image encoder. Weights of a program that is called again and again are brought into it once, and kept so beside the host's. Where products are of quarters what is packed
+// is longer than the array as which XLA gets it, and says where it lies, so that a copy is refused and not read beyond its end.
 //
 // What is packed belongs to the DeviceParams, as copies on a device do, with the version of the host's tensor that it was made from. It is used only where the
 // program is asked and the value cannot change unseen: parameters that a Step has are never packed.
 
-// packAfter is the call that packs, of those of one set of parameters. Packing takes as long as it saves in a dozen calls and as much memory as the weights
-// do: those who ask once or twice do better without.
+// packAfter is the call that packs, of those of one set of parameters. Packing takes as long as it saves in a dozen calls and up to 7/4 of the memory of the
+// weights: those who ask once or twice do better without.
 const packAfter = 4
 
 // takesPacked is a compiled program that takes weights packed as well.
@@ -49,7 +50,7 @@ func (d *DeviceParams) Packed() (bytes int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for key := range d.products.kept {
-		bytes += 4 * int64(key.layout.Columns) * int64(key.layout.Depth)
+		bytes += 4 * int64(key.layout.Size())
 	}
 	return bytes
 }
@@ -106,7 +107,7 @@ func (d *DeviceParams) packed(feeds []feed, layouts []*gemm.Layout) ([]*tensors.
 		}
 		missing = append(missing, i)
 		operands = append(operands, operand{e.tensor.Data, e.tensor.Dims, *l})
-		bytes += 4 * int64(len(e.tensor.Data))
+		bytes += 4 * int64(l.Size())
 	}
 	if len(missing) == 0 || p.calls < packAfter {
 		return out, nil

@@ -15,9 +15,9 @@ import (
 	gx "github.com/gomlx/gomlx/core/graph"
 )
 
-const wideRows, wide = 32, 512
+const wideRows, wide = 128, 512
 
-// broad has blocks whose products are wide enough to be package gemm's; shared is a weight that is read by something else as well.
+// broad has blocks whose products are wide enough to be package gemm's, those with turned weights in quarters; shared is a weight that is read by something else as well.
 func broad(s *Scope, in []*Node) []*Node {
 	x := in[0]
 	shared := s.Param("shared", Normal(0.05), wide, wide)
@@ -92,8 +92,8 @@ func TestPackedWeights(t *testing.T) {
 	if !reflect.DeepEqual(names, all) {
 		t.Errorf("packed are %v, wanted %v", names, all)
 	}
-	if packed, plain := d.Packed(), int64(4*3*(2*wide*(wide+16)+wide*wide)); packed != plain {
-		t.Errorf("%d bytes are packed, wanted %d", packed, plain)
+	if packed, want := d.Packed(), int64(4*3*(2*wide*(wide+16)+wide*wide*7/4+16)); packed != want {
+		t.Errorf("%d bytes are packed, wanted %d", packed, want)
 	}
 	d.Free()
 	for range 100 {
@@ -238,6 +238,23 @@ func TestNothingIsPackedWithoutRoom(t *testing.T) {
 	if d.Packed() != 0 {
 		t.Error("weights were packed without room for them")
 	}
+	// As much as is asked for counts what is packed, not the weights.
+	all := 4 * int64(4*3*(2*wide*(wide+16)+wide*wide*7/4+16))
+	freeMemory = func() int64 { return all - 1 }
+	for range 2 * packAfter {
+		call(d)
+	}
+	if d.Packed() != 0 {
+		t.Error("weights were packed where a byte is missing")
+	}
+	freeMemory = func() int64 { return all }
+	for range packAfter {
+		call(d)
+	}
+	if d.Packed() != all/4 {
+		t.Error("weights are not packed where there is just enough room")
+	}
+	d.Free()
 	freeMemory = real
 	for range packAfter {
 		call(d)
@@ -276,6 +293,43 @@ func TestOthersSeeNoPackedWeights(t *testing.T) {
 	for i, x := range got {
 		if d := float64(x) - e[0][i]; !(max(d, -d) < 1e-3) || !(max(x-r.Outputs[0].Data[i], r.Outputs[0].Data[i]-x) < 1e-3) {
 			t.Fatalf("number %d: packed %g, whole %g, in float64 %g", i, x, r.Outputs[0].Data[i], e[0][i])
+		}
+	}
+}
+
+// TestQuartersAreOfWeights: a product whose right side another segment has computed is left as it is; the same one with a weight is computed in quarters.
+func TestQuartersAreOfWeights(t *testing.T) {
+	b := openForTest(t, "xla")
+	if !b.facts.Winograd {
+		t.Skip("products are not computed in quarters here")
+	}
+	for _, computed := range []bool{false, true} {
+		p, err := NewProgram(b, ProgramConfig{Name: t.Name()}, []Shape{F32(wideRows, wide)}, func(s *Scope, in []*Node) []*Node {
+			x, right := in[0], []*Node{s.Param("v", Normal(0.05), wide, wide), s.Param("w", Normal(0.05), wide, wide)}
+			for i := range right { // two blocks alike, so that they are segments of their own
+				if computed {
+					right[i] = gx.Tanh(s.Block(right[i]))
+				}
+			}
+			for _, w := range right {
+				x = gx.DotGeneral(s.Block(x), []int{1}, nil, w, []int{1}, nil)
+			}
+			return []*Node{s.Unblock(x)}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Free()
+		quarters := 0
+		for _, operands := range p.code.exec.(*segmented).operands {
+			for _, o := range operands {
+				if o.Layout.Winograd {
+					quarters++
+				}
+			}
+		}
+		if want := map[bool]int{false: 1, true: 0}[computed]; quarters != want {
+			t.Errorf("right side computed: %t: %d products in quarters, wanted %d", computed, quarters, want)
 		}
 	}
 }

@@ -119,7 +119,7 @@ func (b *Backend) segments(g *gx.Graph, outputs []*Node, cuts []int, weights []b
 	}
 	texts := x.plan(l, l.divide(cuts))
 	if b.facts.OwnProduct {
-		x.takePacked(texts, weights)
+		x.takePacked(texts, weights, b.facts.Winograd)
 	}
 	if err := x.compile(*clients, texts); err != nil {
 		x.Finalize()
@@ -177,10 +177,15 @@ func (x *segmented) plan(l listing, segments []segment) (texts []string) {
 }
 
 // takePacked changes the programs so that they take weights packed, and notes which. An input may come packed if whatever reads it takes it so.
-func (x *segmented) takePacked(texts []string, weights []bool) {
+func (x *segmented) takePacked(texts []string, weights []bool, winograd bool) {
 	x.operands, x.layouts, x.flags = make([][]gemm.Operand, len(texts)), make([]*gemm.Layout, len(weights)), map[string]*pjrt.Buffer{}
+	packable := func(program, argument int) bool { // a weight in every call
+		return !slices.ContainsFunc(x.calls, func(c call) bool {
+			return c.program == program && (c.args[argument] >= len(weights) || !weights[c.args[argument]])
+		})
+	}
 	for i, text := range texts {
-		changed, operands := gemm.TakePacked([]byte(text))
+		changed, operands := gemm.TakePacked([]byte(text), func(argument int) bool { return packable(i, argument) }, winograd)
 		texts[i], x.operands[i] = string(changed), operands
 	}
 	plain := map[int]bool{} // inputs that something reads as they are

@@ -73,6 +73,9 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	b.facts.PluginSHA256 = sum
 	if b.facts.OwnProduct = own; own {
 		b.facts.Description += ", wide products by mseg"
+		if b.facts.Winograd = os.Getenv(productVar) == ""; !b.facts.Winograd {
+			b.facts.Description += ", plain"
+		}
 	}
 	return b, nil
 }
@@ -115,15 +118,15 @@ func (b *Backend) compileText(program string) error {
 	return p.Destroy()
 }
 
-// productVar set to xla leaves all products to XLA, to compare.
+// productVar set to xla leaves all products to XLA, plain all of ours as they are written, without Winograd's variant of Strassen's algorithm.
 const productVar = "MSEG_PRODUCT"
 
 // standIn takes the place of the compiler of XLA: compiled programs stay for the next process, and wide products on the CPU are computed by package
 // gemm if own says so. Under a user's own XLA_FLAGS the plugin is used as it is, since they may ask to see how it compiles.
 func standIn(path, sum, flags string, opt Options) (stands, own bool, err error) {
 	product := os.Getenv(productVar)
-	if product != "" && product != "xla" {
-		return false, false, fmt.Errorf("the environment variable %s is %q, xla or nothing was expected", productVar, product)
+	if product != "" && product != "xla" && product != "plain" {
+		return false, false, fmt.Errorf("the environment variable %s is %q, xla, plain or nothing was expected", productVar, product)
 	}
 	if !cpuPlugin(path) && !CUDAPlugin(path) || userFlags() {
 		return false, false, nil
@@ -150,7 +153,7 @@ func standIn(path, sum, flags string, opt Options) (stands, own bool, err error)
 		return true, multiplies, nil
 	}
 	// How functions are made known belongs to the version of the plugin.
-	if product == "" && sum == cpuLibrarySHA256 && gemm.Supported() && gemm.Register(table) == nil {
+	if product != "xla" && sum == cpuLibrarySHA256 && gemm.Supported() && gemm.Register(table) == nil {
 		executable.Rewrite(gemm.Rewrite)
 		multiplies = true
 	}

@@ -10,7 +10,8 @@
 // are computed, what will be packed next is fetched into the cache. Every sum is taken in order of depth whatever the number of threads is, so that, other than XLA's,
 // its bits do not depend on it.
 //
-// Weights that do not change may come packed (TakePacked, Layout): then nothing is packed in a call, and no bit differs.
+// Weights that do not change may come packed (TakePacked, Layout): then nothing is packed in a call, and no bit differs. Large products with such weights
+// are computed in quarters, seven products instead of eight (winograd.c), whether they are packed yet or not.
 //
 // GoMLX and go-xla know no functions of others. So the program's text is changed on its way to XLA's compiler, where package executable looks for a kept program: a product
 // becomes a call of "mseg.product" (rewrite.go), which has been made known to the plugin before (ffi.c, by XLA's interface for

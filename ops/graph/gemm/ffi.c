@@ -154,18 +154,21 @@ static void *product(frame *f) {
 		m->metadata->state = 0;
 		return NULL;
 	}
-	int64_t k = attribute(f, "k"), a = attribute(f, "a_transposed"), b = attribute(f, "b_transposed"), slot = attribute(f, "b_slot");
+	int64_t k = attribute(f, "k"), a = attribute(f, "a_transposed"), b = attribute(f, "b_transposed"), slot = attribute(f, "b_slot"), winograd = attribute(f, "winograd");
 	// With a third argument, B may be packed: the number at the slot says so.
 	bool may = f->in.count == 3;
 	if (f->stage != EXECUTE || f->in.count != 2 + may || f->out.count != 1 || k <= 0 || a < 0 || b < 0 || may != (slot >= 0))
 		return fault(f->xla, "a product of mseg was called with other arguments than it has", INVALID_ARGUMENT);
 	const buffer *left = f->in.values[0], *right = f->in.values[1], *flags = may ? f->in.values[2] : NULL, *out = f->out.values[0];
-	mseg_product p = {left->data, right->data, out->data, numbers(left) / k, numbers(right) / k, k, a, b};
+	mseg_product p = {left->data, right->data, out->data, numbers(left) / k, numbers(right) / k, k, a, b, false, winograd == 1};
 	if (left->type != F32 || right->type != F32 || out->type != F32 || p.m * k != numbers(left) || p.n * k != numbers(right) || p.m * p.n != numbers(out) ||
 		(may && (flags->type != S32 || numbers(flags) <= slot)))
 		return fault(f->xla, "the arrays of a product of mseg do not fit each other", INVALID_ARGUMENT);
 	p.b_packed = may && ((const int32_t *)flags->data)[slot];
-	if (p.b_packed && (p.n % 16 || (uintptr_t)p.b % 64))
+	if (p.winograd && !mseg_halves(&p))
+		return fault(f->xla, "the matrices of a product of mseg cannot be divided into quarters", INVALID_ARGUMENT);
+	// What is packed in quarters is longer than XLA knows, so that a copy would not do.
+	if (p.b_packed && (p.winograd ? !mseg_are_quarters(p.b, p.n, k) : p.n % 16 || (uintptr_t)p.b % 64))
 		return fault(f->xla, "a product of mseg was given weights that cannot have been packed", INVALID_ARGUMENT);
 	if (!mseg_multiply(&p, threads(f), schedule, f))
 		return fault(f->xla, "out of memory: a product found no room for its packed operands", RESOURCE_EXHAUSTED);

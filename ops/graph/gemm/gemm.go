@@ -27,16 +27,23 @@ func Register(table uintptr) error {
 	return nil
 }
 
-// Pack lays the right side of products out; out is as long as it and begins at a multiple of 64 bytes.
+// Pack lays the right side of products out; out is Size long, stays where it is and begins at a multiple of 64 bytes.
 func (l Layout) Pack(out, right []float32) {
-	if len(right) != l.Columns*l.Depth || len(out) != len(right) {
+	if len(right) != l.Columns*l.Depth || len(out) != l.Size() {
 		panic(fmt.Sprintf("gemm: %d by %d numbers were to be packed, there are %d, and room for %d", l.Columns, l.Depth, len(right), len(out)))
+	}
+	if l.Winograd {
+		C.mseg_pack_quarters((*C.float)(&out[0]), (*C.float)(&right[0]), C.int64_t(l.Columns), C.int64_t(l.Depth), C.bool(l.Transposed))
+		return
 	}
 	C.mseg_pack_right((*C.float)(&out[0]), (*C.float)(&right[0]), C.int64_t(l.Columns), C.int64_t(l.Depth), C.bool(l.Transposed))
 }
 
-// multiply computes c = a b on one thread: m by n, of depth k.
-func multiply(c, a, b []float32, m, n, k int, aTransposed, bTransposed, bPacked bool) bool {
+// form is how a product is computed.
+type form struct{ aTransposed, bTransposed, bPacked, winograd bool }
+
+// multiply computes c = a b on one thread: m by n, of depth k. It refuses packed quarters that are a copy.
+func multiply(c, a, b []float32, m, n, k int, f form) bool {
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	for _, x := range [][]float32{a, b, c} {
@@ -44,7 +51,10 @@ func multiply(c, a, b []float32, m, n, k int, aTransposed, bTransposed, bPacked 
 	}
 	p := C.mseg_product{
 		a: (*C.float)(&a[0]), b: (*C.float)(&b[0]), c: (*C.float)(&c[0]), m: C.int64_t(m), n: C.int64_t(n), k: C.int64_t(k),
-		a_transposed: C.bool(aTransposed), b_transposed: C.bool(bTransposed), b_packed: C.bool(bPacked),
+		a_transposed: C.bool(f.aTransposed), b_transposed: C.bool(f.bTransposed), b_packed: C.bool(f.bPacked), winograd: C.bool(f.winograd),
+	}
+	if f.bPacked && f.winograd && !bool(C.mseg_are_quarters(p.b, p.n, p.k)) {
+		return false
 	}
 	return bool(C.mseg_multiply(&p, 1, nil, nil))
 }

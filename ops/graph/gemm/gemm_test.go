@@ -38,7 +38,7 @@ func TestMultiply(t *testing.T) {
 				for i := m * n; i < len(c); i++ {
 					c[i] = guard
 				}
-				if !multiply(c, a, b, m, n, k, aT, bT, false) {
+				if !multiply(c, a, b, m, n, k, form{aTransposed: aT, bTransposed: bT}) {
 					t.Fatal("there was no memory")
 				}
 				for i := range m {
@@ -92,12 +92,12 @@ func TestPacked(t *testing.T) {
 					}
 				}
 				packed := aligned(k * n)
-				Layout{n, k, bT}.Pack(packed, b)
+				Layout{n, k, bT, false}.Pack(packed, b)
 				if sorted := slices.Sorted(slices.Values(packed)); !slices.Equal(sorted, slices.Sorted(slices.Values(b))) {
 					t.Error("packed are other numbers")
 				}
 				want, got := make([]float32, m*n), make([]float32, m*n)
-				if !multiply(want, a, b, m, n, k, aT, bT, false) || !multiply(got, a, packed, m, n, k, aT, bT, true) {
+				if !multiply(want, a, b, m, n, k, form{aTransposed: aT, bTransposed: bT}) || !multiply(got, a, packed, m, n, k, form{aTransposed: aT, bTransposed: bT, bPacked: true}) {
 					t.Fatal("there was no memory")
 				}
 				for i := range want {

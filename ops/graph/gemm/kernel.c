@@ -101,7 +101,8 @@ INLINE AVX512 void steps(const int vectors, const bool apart, __m512 sum[MSEG_RO
 		else if (k % 2 == 0) _mm_prefetch((const char *)(a + (k >> 1 & 7) * a_stride + near), _MM_HINT_T0);
 		if (k % 8 == 0 && next.rows > 0) {
 			_mm_prefetch(next.at + 64 * next.line, _MM_HINT_T1);
-			if (++next.line == next.lines) {
+			if (next.twice) _mm_prefetch(next.at + 64 * ++next.line, _MM_HINT_T1);
+			if (++next.line >= next.lines) {
 				next.line = 0;
 				next.at += next.stride;
 				next.rows--;

@@ -16,6 +16,7 @@ typedef struct {
 	const char *at;
 	int64_t lines, stride; // at is the line-th of the row
 	int64_t line;
+	bool twice; // two lines in eight steps instead of one: for few tiles
 	int64_t rows; // left; 0: there is no more
 } mseg_ahead;
 

@@ -19,7 +19,7 @@ func TestTakePacked(t *testing.T) {
 	)
 	up := product("%9", "%0", "%1", "1", "3072x768xf32", "256x3072xf32")
 	mix := product("%8", "%0", "%12", "0", "768x768xf32", "256x768xf32")
-	first, second := Operand{1, Layout{3072, 768, true}}, Operand{2, Layout{768, 768, false}}
+	first, second := Operand{1, Layout{3072, 768, true, false}}, Operand{2, Layout{768, 768, false, false}}
 	for _, c := range []struct {
 		name, program string
 		want          []Operand
@@ -39,7 +39,7 @@ func TestTakePacked(t *testing.T) {
 		{"no signature", up, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, operands := TakePacked([]byte(c.program))
+			got, operands := TakePacked([]byte(c.program), func(int) bool { return true }, false)
 			if !reflect.DeepEqual(operands, c.want) {
 				t.Fatalf("operands are %v, wanted %v", operands, c.want)
 			}
@@ -69,6 +69,50 @@ func TestTakePacked(t *testing.T) {
 			// What is not taken packed is rewritten as ever.
 			if all := string(Rewrite(got)); strings.Contains(all, "dot_general") {
 				t.Errorf("products are left in\n%s", all)
+			}
+		})
+	}
+}
+
+// TestTakeQuarters: products that gain by it are computed in quarters, those with weights alone.
+func TestTakeQuarters(t *testing.T) {
+	const (
+		header = "module @m {\n  func.func @main(%0: tensor<256x768xf32>, %1: tensor<3072x768xf32>, %12: tensor<768x768xf32>) -> (tensor<256x3072xf32>) {\n"
+		footer = "    \"func.return\"(%9) : (tensor<256x3072xf32>) -> ()\n  }\n}\n"
+	)
+	program := header + product("%9", "%0", "%1", "1", "3072x768xf32", "256x3072xf32") + product("%8", "%0", "%12", "0", "768x768xf32", "256x768xf32") + footer
+	all := func(int) bool { return true }
+	for _, c := range []struct {
+		name, program string
+		weight        func(int) bool
+		winograd      bool
+		want          []bool // of the operands
+	}{
+		{"asked for", program, all, true, []bool{true, true}},
+		{"not asked for", program, all, false, []bool{false, false}},
+		{"one is no weight", program, func(i int) bool { return i != 1 }, true, []bool{true}},
+		{"none is", program, func(int) bool { return false }, true, nil},
+		{"few rows", strings.ReplaceAll(program, "256x", "112x"), all, true, []bool{false, false}},
+		{"enough", strings.ReplaceAll(program, "256x", "128x"), all, true, []bool{true, true}},
+		{"rows that are no tiles of halves", strings.ReplaceAll(program, "256x", "264x"), all, true, []bool{false, false}},
+		{"columns that are no vectors of halves", strings.ReplaceAll(program, "3072", "3088"), all, true, []bool{false, true}},
+		{"depth that is none", strings.ReplaceAll(program, "768", "784"), all, true, []bool{false, false}},
+		{"narrow", strings.ReplaceAll(program, "3072", "480"), all, true, []bool{false, true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, operands := TakePacked([]byte(c.program), c.weight, c.winograd)
+			var of []bool
+			times := 0
+			for _, o := range operands {
+				if of = append(of, o.Layout.Winograd); o.Layout.Winograd {
+					times++
+				}
+			}
+			if !reflect.DeepEqual(of, c.want) || strings.Count(string(got), "winograd = 1 : i64") != times {
+				t.Errorf("in quarters are %v, wanted %v:\n%s", of, c.want, got)
+			}
+			if n := strings.Count(string(Rewrite([]byte(c.program))), "winograd"); n != 0 {
+				t.Errorf("without packed operands there are %d products in quarters", n)
 			}
 		})
 	}

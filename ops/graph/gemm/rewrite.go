@@ -31,7 +31,7 @@ func Rewrite(program []byte) []byte {
 	}
 	return replace(program, func(m [][]byte) string {
 		if p, ok := understood(m); ok {
-			return p.call(0, 0)
+			return p.call(0, 0, false)
 		}
 		return ""
 	})

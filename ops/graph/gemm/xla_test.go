@@ -21,10 +21,12 @@ func TestMain(m *testing.M) { onbackend.Main(m, compute) }
 
 type report struct {
 	Own      bool
+	Winograd bool
 	Products []float32 // the three products of a layer: forward, and both gradients
 	Packed   bool      // weights of a network that was called some times are packed
 	First    []float32 // what it gives then, and at first
 	Last     []float32
+	Quarters [2][]float32 // the same of a network whose products are large enough for quarters
 }
 
 // A layer of 100 tokens: sizes of an odd number of tiles and strips.
@@ -53,7 +55,7 @@ func compute(b *graph.Backend) (rep report, err error) {
 		}
 		return all, nil
 	}
-	rep.Own = b.Provenance().OwnProduct
+	rep.Own, rep.Winograd = b.Provenance().OwnProduct, b.Provenance().Winograd
 	if rep.Products, err = call(); err != nil {
 		return rep, err
 	}
@@ -72,11 +74,19 @@ func compute(b *graph.Backend) (rep report, err error) {
 		})
 	}
 	group.Wait()
-	return rep, errors.Join(append(faults, blocks(b, &rep))...)
+	var err1, err2 error
+	rep.First, rep.Last, rep.Packed, err1 = blocks(b, tokens)
+	var packed bool
+	rep.Quarters[0], rep.Quarters[1], packed, err2 = blocks(b, manyTokens)
+	rep.Packed = rep.Packed && packed
+	return rep, errors.Join(append(faults, err1, err2)...)
 }
 
+// manyTokens are enough for products of quarters.
+const manyTokens = 144
+
 // blocks calls a network of two blocks until its weights are packed.
-func blocks(b *graph.Backend, rep *report) error {
+func blocks(b *graph.Backend, tokens int) (first, last []float32, packed bool, err error) {
 	p, err := graph.NewProgram(b, graph.ProgramConfig{Name: "blocks"}, []graph.Shape{graph.F32(tokens, 640)}, func(s *graph.Scope, v []*graph.Node) []*graph.Node {
 		x := v[0]
 		for i := range 2 {
@@ -86,25 +96,23 @@ func blocks(b *graph.Backend, rep *report) error {
 		return []*graph.Node{s.Unblock(x)}
 	})
 	if err != nil {
-		return err
+		return nil, nil, false, err
 	}
 	params, err := graph.Initialise(p.Specs(), 1)
 	if err != nil {
-		return err
+		return nil, nil, false, err
 	}
 	placed := b.Place(params)
 	for range 10 {
 		r, err := p.Call(context.Background(), placed, 0, values(1, tokens, 640))
 		if err != nil {
-			return err
+			return nil, nil, false, err
 		}
-		rep.Last = r.Outputs[0].Data
-		if rep.First == nil {
-			rep.First = rep.Last
+		if last = r.Outputs[0].Data; first == nil {
+			first = last
 		}
 	}
-	rep.Packed = placed.Packed() > 0
-	return nil
+	return first, last, placed.Packed() > 0, nil
 }
 
 func values(seed float64, rows, columns int) graph.Value {
@@ -135,7 +143,7 @@ func TestInXLA(t *testing.T) {
 	if !own.Packed {
 		t.Error("no weights were packed")
 	}
-	if !reflect.DeepEqual(own.First, own.Last) {
+	if !reflect.DeepEqual(own.First, own.Last) || !reflect.DeepEqual(own.Quarters[0], own.Quarters[1]) {
 		t.Error("packed weights give other bits")
 	}
 	for i, want := range layer() {
@@ -149,11 +157,22 @@ func TestInXLA(t *testing.T) {
 	if !reflect.DeepEqual(own, run("PJRT_NPROC=1")) || !reflect.DeepEqual(own, run("PJRT_NPROC=5")) {
 		t.Error("bits depend on the number of threads")
 	}
+	// Plain products are other ones of the same numbers; small ones are the same.
+	plain := run("MSEG_PRODUCT=plain")
+	if !own.Winograd || plain.Winograd || !plain.Own || !plain.Packed || !reflect.DeepEqual(own.First, plain.First) || !reflect.DeepEqual(own.Products, plain.Products) {
+		t.Error("MSEG_PRODUCT=plain does more or less than computing without quarters")
+	}
+	if reflect.DeepEqual(own.Quarters, plain.Quarters) {
+		t.Error("no product was computed in quarters, or all with MSEG_PRODUCT=plain")
+	}
+	if !reflect.DeepEqual(plain.Quarters[0], plain.Quarters[1]) {
+		t.Error("packed weights give other bits, if products are plain")
+	}
 	theirs := run("MSEG_PRODUCT=xla")
-	if theirs.Own || theirs.Packed || reflect.DeepEqual(own.Products, theirs.Products) || reflect.DeepEqual(own.First, theirs.First) {
+	if theirs.Own || theirs.Winograd || theirs.Packed || reflect.DeepEqual(own.Products, theirs.Products) || reflect.DeepEqual(own.First, theirs.First) {
 		t.Error("MSEG_PRODUCT=xla does not leave products to XLA: weights are packed, or all bits are the same")
 	}
-	for _, of := range [][2][]float32{{theirs.Products, own.Products}, {theirs.Last, own.Last}} {
+	for _, of := range [][2][]float32{{theirs.Products, own.Products}, {theirs.Last, own.Last}, {theirs.Quarters[1], own.Quarters[1]}, {theirs.Quarters[1], plain.Quarters[1]}} {
 		for i, x := range of[0] {
 			if d := math.Abs(float64(x - of[1][i])); !(d <= 2e-4) {
 				t.Fatalf("number %d: XLA has %g, mseg %g", i, x, of[1][i])
