@@ -57,7 +57,7 @@ var Cases = []Case{
 	{Name: "loop-unet", Doc: "the U-Net trained likewise", Batch: 4, prepare: loop(unetLoop)},
 	{Name: "first-result", Doc: "a whole process: start, read weights, answer one image with MedSegX-B", Batch: 1, Unit: "process", Fixed: true, prepare: firstResult(false),
 		Peers: []string{"torch_first_result", "torch_monai_first_result"}},
-	{Name: "first-result-cold", Doc: "the same where nothing has been compiled before", Batch: 1, Unit: "process", Fixed: true, prepare: firstResult(true),
+	{Name: "first-result-cold", Doc: "that process where nothing has been compiled before", Batch: 1, Unit: "process", Fixed: true, prepare: firstResult(true),
 		Peers: []string{"torch_first_result", "torch_monai_first_result"}},
 	{Name: "unet-infer", Doc: "U-Net of 16 channels and four levels, instance norm", Batch: 1, prepare: unetCase(inst16(), false), Peers: []string{"torch_unet/inst16/infer"}},
 	{Name: "unet-train", Doc: "that U-Net, one AdamW step", Batch: 1, prepare: unetCase(inst16(), true), Peers: []string{"torch_unet/inst16/train"}},
