@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mseg-lang/mseg/lang/diag"
 )
@@ -88,11 +89,9 @@ func meant(path string) string {
 	if filepath.Ext(base) == "" {
 		base += ".mseg"
 	}
-	s := diag.Suggest(base, names)
-	for _, n := range names {
-		if n == base {
-			s = n
-		}
+	s := base
+	if !slices.Contains(names, base) {
+		s = diag.Suggest(base, names)
 	}
 	if s == "" || s == filepath.Base(path) { // it has come in the meantime
 		return ""

@@ -35,12 +35,7 @@ func (c *checker) checkFn(st *syntax.Fn) {
 		}
 		env = &scope{name: p.Name.Text, value: leaf(i, t), outer: env, where: p.Name.Where, maybe: p.Optional}
 	}
-	want := types.Any
-	if st.Returns != nil {
-		want = c.typeOf(st.Returns)
-	} else if overTensors(st) {
-		want = types.AnyTensor
-	}
+	want := returned(st, c.typeOf)
 	c.calls = append(c.calls, st)
 	v := c.value(st.Body, want, env)
 	c.calls = c.calls[:len(c.calls)-1]
@@ -50,6 +45,17 @@ func (c *checker) checkFn(st *syntax.Fn) {
 			d.Related = []diag.Related{{Span: st.Returns.Where, Message: "declared here"}}
 		}
 	}
+}
+
+// returned is what the body of a fn has to be, by the type that the fn declares, if it does.
+func returned(fn *syntax.Fn, read func(*syntax.TypeExpr) types.Type) types.Type {
+	switch {
+	case fn.Returns != nil:
+		return read(fn.Returns)
+	case overTensors(fn):
+		return types.AnyTensor
+	}
+	return types.Any
 }
 
 // quietType reads a type without reporting: checkFn has done so.
@@ -217,12 +223,7 @@ func (c *checker) body(sym *symbol, fn *syntax.Fn, values []ir.Value, call sourc
 	for i, p := range fn.Params {
 		inner = &scope{name: p.Name.Text, value: values[i], outer: inner, where: p.Name.Where, maybe: values[i] == nil}
 	}
-	want := types.Any
-	if fn.Returns != nil {
-		want = c.quietType(fn.Returns)
-	} else if overTensors(fn) {
-		want = types.AnyTensor
-	}
+	want := returned(fn, c.quietType)
 	c.calls = append(c.calls, fn)
 	defer func() { c.calls = c.calls[:len(c.calls)-1] }()
 	if sym.home == nil {

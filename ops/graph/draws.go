@@ -29,7 +29,7 @@ type draw struct {
 func (st *Step) Ahead(seed uint64) error { return st.code.ahead(seed) }
 
 func (x *code) ahead(seed uint64) error {
-	if !x.random() {
+	if len(x.random) == 0 {
 		return nil
 	}
 	d := &draw{done: make(chan struct{})}
@@ -51,6 +51,9 @@ func (x *code) ahead(seed uint64) error {
 
 // draw returns the random tensors of a call, which are the caller's also where there is an error.
 func (x *code) draw(seed uint64) ([]*tensors.Tensor, error) {
+	if len(x.random) == 0 {
+		return nil, nil
+	}
 	x.drawn.mu.Lock()
 	d := x.drawn.coming[seed]
 	delete(x.drawn.coming, seed)
@@ -62,31 +65,16 @@ func (x *code) draw(seed uint64) ([]*tensors.Tensor, error) {
 	return d.tensors, d.err
 }
 
-func (x *code) random() bool {
-	for _, f := range x.feeds {
-		if f.kind == feedDraw {
-			return true
-		}
-	}
-	return false
-}
-
 // drawNow draws each tensor from a stream of its own, several at once where the cores have nothing else to do.
 func (x *code) drawNow(seed uint64) ([]*tensors.Tensor, error) {
-	var all []feed
-	for _, f := range x.feeds {
-		if f.kind == feedDraw {
-			all = append(all, f)
-		}
-	}
-	out, faults := make([]*tensors.Tensor, len(all)), make([]error, len(all))
+	out, faults := make([]*tensors.Tensor, len(x.random)), make([]error, len(x.random))
 	workers := 1
 	if !x.b.onHost() {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	var wait sync.WaitGroup
 	room := make(chan struct{}, workers)
-	for i, f := range all {
+	for i, f := range x.random {
 		room <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-room }()

@@ -5,6 +5,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"os"
 	"reflect"
 	"runtime"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	gx "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/mseg-lang/mseg/ops/graph/gemm"
 )
 
 const wideRows, wide = 128, 512
@@ -43,13 +46,23 @@ func waves(seed float64, n int) []float32 {
 	return x
 }
 
+// withProduct skips a test of products that are not computed here; where they should be, it fails.
+func withProduct(t *testing.T, b *Backend, here bool) {
+	t.Helper()
+	switch {
+	case here:
+	case gemm.Supported() && b.facts.PluginSHA256 == cpuLibrarySHA256 && os.Getenv(productVar) == "" && !userFlags():
+		t.Fatal("this processor has AVX-512 and the plugin is the installed one, but the products are not this program's")
+	default:
+		t.Skip("products are XLA's here")
+	}
+}
+
 // packing is a program of broad, with parameters on a device that packs.
 func packing(t *testing.T) (b *Backend, p *Program, params *Params, call func(d *DeviceParams) []float32) {
 	t.Helper()
 	b = openForTest(t, "xla")
-	if !b.facts.OwnProduct {
-		t.Skip("products are XLA's here")
-	}
+	withProduct(t, b, b.facts.OwnProduct)
 	p, err := NewProgram(b, ProgramConfig{Name: t.Name()}, []Shape{F32(wideRows, wide)}, broad)
 	if err != nil {
 		t.Fatal(err)
@@ -300,9 +313,7 @@ func TestOthersSeeNoPackedWeights(t *testing.T) {
 // TestQuartersAreOfWeights: a product whose right side another segment has computed is left as it is; the same one with a weight is computed in quarters.
 func TestQuartersAreOfWeights(t *testing.T) {
 	b := openForTest(t, "xla")
-	if !b.facts.Winograd {
-		t.Skip("products are not computed in quarters here")
-	}
+	withProduct(t, b, b.facts.Winograd)
 	for _, computed := range []bool{false, true} {
 		p, err := NewProgram(b, ProgramConfig{Name: t.Name()}, []Shape{F32(wideRows, wide)}, func(s *Scope, in []*Node) []*Node {
 			x, right := in[0], []*Node{s.Param("v", Normal(0.05), wide, wide), s.Param("w", Normal(0.05), wide, wide)}

@@ -152,6 +152,7 @@ type code struct {
 	feeds  []feed
 	gives  []bool // arguments whose memory results take; nil: none
 	need   int64  // bytes, see need
+	random []feed // of the arguments: those that are drawn for every call
 	drawn  draws  // ahead of calls
 }
 
@@ -184,6 +185,11 @@ func compile(b *Backend, name string, inputs []Shape, float dtypes.DType, body f
 			}
 		}
 		x.feeds = c.feeds
+		for _, f := range x.feeds {
+			if f.kind == feedDraw {
+				x.random = append(x.random, f)
+			}
+		}
 		nodes := g.Nodes()
 		x.nodes = len(nodes)
 		if b.kind == "go" && !c.recompute {

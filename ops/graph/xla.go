@@ -64,7 +64,8 @@ func openXLA(path string, installed bool, reason string, opt Options) (*Backend,
 	if err != nil {
 		return nil, err
 	}
-	if b.facts.CompilerFlags = flags; cpuPlugin(path) {
+	b.facts.CompilerFlags = flags
+	if cpuPlugin(path) {
 		if b.facts.CompilerFlags, err = b.chooseOptions(c, path, stands); err != nil {
 			return nil, err
 		}
@@ -161,7 +162,7 @@ func standIn(path, sum, flags string, opt Options) (stands, own bool, err error)
 	return registered, multiplies && registered, nil
 }
 
-// openVerified opens a plugin that is known to be sound.
+// openVerified opens a plugin that is known to be sound, after prepareCUDA if it is a GPU's.
 func openVerified(path string, opt Options) (*Backend, error) {
 	threads, err := clientThreads()
 	if err != nil {
@@ -174,9 +175,6 @@ func openVerified(path string, opt Options) (*Backend, error) {
 		options["cpu_device_count"] = int64(1)
 	case CUDAPlugin(path):
 		config += fmt.Sprintf(",tf32=%t", opt.TF32)
-		if err := prepareCUDA(path, opt.TF32); err != nil {
-			return nil, err
-		}
 	}
 	b := &Backend{kind: "xla", release: giveBackMemory}
 	var version string
@@ -232,6 +230,11 @@ func clientThreads() (int, error) {
 
 // probe opens a plugin and lets it add 2 and 2.
 func probe(w io.Writer, path string) error {
+	if CUDAPlugin(path) {
+		if err := prepareCUDA(path, false); err != nil {
+			return err
+		}
+	}
 	b, err := openVerified(path, Options{})
 	if err != nil {
 		return err

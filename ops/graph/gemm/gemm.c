@@ -4,8 +4,8 @@
 #include "winograd.h"
 
 // A product is cut into blocks of rows, each of which is a job. Tiles of A are read as they are where its rows lie in order and there are eight; the others are
-// packed first. Then every strip of columns takes all of them
-// with a packed strip of B, which stays in the second cache, whether it is packed then or lay packed before. Packing and strips are units of work that threads take one after the other (job.c).
+// packed first. Then every strip of columns takes all of them with a packed strip of B, which stays in the second cache, whether it is packed then or lay packed
+// before. Packing and strips are units of work that threads take one after the other (job.c).
 
 enum {
 	ROOM = 2 << 20, // numbers of A that are packed at a time, 8 MB
@@ -39,12 +39,7 @@ void mseg_pack_right(float *out, const float *b, int64_t n, int64_t k, bool tran
 // ahead is the block of B that a thread will probably read after that of a strip and k.
 static mseg_ahead ahead(const job *j, int64_t strip, int64_t k) {
 	const mseg_product *p = &j->p;
-	k += MSEG_DEPTH;
-	if (k >= p->k) {
-		k = 0;
-		if (j->parts == 1) strip += atomic_load_explicit(&j->threads, memory_order_relaxed); // threads take strips in turn
-	}
-	if (strip >= j->strips) return (mseg_ahead){0};
+	if (!following(j, p->k, &strip, &k)) return (mseg_ahead){0};
 	int64_t first = column(p->n, strip), width = column(p->n, strip + 1) - first, columns = least(width, p->n - first), depth = least(MSEG_DEPTH, p->k - k);
 	if (p->b_packed) return (mseg_ahead){(const char *)(p->b + first * p->k + k * width), depth * width / 16, 0, 0, false, 1};
 	if (p->b_transposed) return (mseg_ahead){(const char *)(p->b + first * j->b_stride + k), over(depth, 16), j->b_stride * sizeof(float), 0, false, columns};

@@ -41,6 +41,16 @@ typedef struct job {
 	atomic_int holders; // who may still look at the job
 } job;
 
+// following goes on from a block of a strip to the one of B that a thread will probably read next, of a depth in all; there may be none.
+static inline bool following(const job *j, int64_t depth, int64_t *strip, int64_t *from) {
+	*from += MSEG_DEPTH;
+	if (*from >= depth) {
+		*from = 0;
+		if (j->parts == 1) *strip += atomic_load_explicit(&j->threads, memory_order_relaxed); // threads take strips in turn
+	}
+	return *strip < j->strips;
+}
+
 // mseg_cut sets the units of a job from its product, tiles, whole and strips.
 void mseg_cut(job *j, int threads);
 

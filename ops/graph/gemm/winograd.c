@@ -104,7 +104,7 @@ AVX512 static void prepare(const job *j, int64_t first, int64_t end) {
 	}
 }
 
-// left is the left side of a product, and how far its rows are apart.
+// left_side is the left side of a product, and how far its rows are apart.
 static const float *left_side(const job *j, int product, int64_t *stride) {
 	int64_t k = j->p.k, half = k / 2, size = j->p.m / 2 * half;
 	*stride = k;
@@ -121,14 +121,7 @@ static const float *left_side(const job *j, int product, int64_t *stride) {
 static mseg_ahead ahead(const job *j, int product, const float *behind, int64_t strip, int64_t from) {
 	const mseg_product *p = &j->p;
 	bool last = product == PRODUCTS - 1;
-	if (!p->b_packed || last) {
-		from += MSEG_DEPTH;
-		if (from >= p->k / 2) {
-			from = 0;
-			if (j->parts == 1) strip += atomic_load_explicit(&j->threads, memory_order_relaxed); // threads take strips in turn
-		}
-	}
-	if (strip >= j->strips) return (mseg_ahead){0};
+	if ((!p->b_packed || last) && !following(j, p->k / 2, &strip, &from)) return (mseg_ahead){0};
 	int64_t left = column(p->n / 2, strip), width = column(p->n / 2, strip + 1) - left, depth = least(MSEG_DEPTH, p->k / 2 - from);
 	if (p->b_packed) {
 		if (last) behind = p->b + HEADER + PRODUCTS * (left * (p->k / 2) + from * width);
